@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from core.asset import Asset
 from core.event import DecodedEvent
 from core.reading import DecodedReading
 
@@ -66,12 +67,16 @@ class Decoded:
     ----------
     readings, events
         Both empty for a message that lawfully says nothing to store.
+    assets
+        What the message says of the devices that report (domain, kind, place), so that a rule can add them to
+        the registry; a device that is missing here and in the registry is unknown.
     own_time
         False when the payload states no time, so that its readings took the arrival time.
     """
 
     readings: tuple[DecodedReading, ...] = ()
     events: tuple[DecodedEvent, ...] = ()
+    assets: tuple[Asset, ...] = ()
     own_time: bool = True
 
 
