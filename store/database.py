@@ -1,0 +1,82 @@
+"""Connections, and the one place where psycopg's errors become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from core.errors import StoreError, StoreUnavailableError
+
+Connection = psycopg.Connection[TupleRow]
+Pool = ConnectionPool[Connection]
+
+_CONNECT_TIMEOUT_S = 10
+_SESSION: dict[str, Any] = {"autocommit": True, "connect_timeout": _CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn psycopg's errors into `StoreUnavailableError` (try again) or `StoreError` (do not).
+
+    Neither shows the connection string, which may hold a password.
+    """
+    try:
+        yield
+    except (PoolTimeout, PoolClosed, TooManyRequests) as exc:
+        raise StoreUnavailableError("no connection to the database was free in time") from exc
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise StoreUnavailableError(f"the database is away: {_first_line(exc)}") from exc
+    except psycopg.Error as exc:
+        raise StoreError(_describe(exc)) from exc
+
+
+def _first_line(exc: BaseException) -> str:
+    lines = str(exc).strip().splitlines()
+    return lines[0] if lines else type(exc).__name__
+
+
+def _describe(exc: psycopg.Error) -> str:
+    named = [name for name in (exc.diag.table_name, exc.diag.constraint_name) if name]
+    return f"the database refused a statement: {_first_line(exc)}" + (f" ({', '.join(named)})" if named else "")
+
+
+def connect(url: str, application: str) -> Connection:
+    """Open one connection in autocommit mode: each transaction is asked for by name.
+
+    Parameters
+    ----------
+    url
+        libpq connection string or URL.
+    application
+        Shown to whoever lists the database's sessions.
+
+    Raises
+    ------
+    StoreUnavailableError
+        If the database does not answer within 10 seconds.
+    """
+    with translated_errors():
+        return psycopg.connect(url, application_name=f"cityvigil {application}", **_SESSION)
+
+
+@contextmanager
+def open_pool(url: str, application: str, size: int) -> Iterator[Pool]:
+    """Keep up to `size` connections for threads that read, and close them at the end."""
+    session = {**_SESSION, "application_name": f"cityvigil {application}"}
+    with translated_errors():
+        pool: Pool = ConnectionPool(url, kwargs=session, min_size=1, max_size=size, timeout=5.0, open=False)
+        pool.open()
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@contextmanager
+def borrowed(pool: Pool) -> Iterator[Connection]:
+    """Lend a connection of the pool, with its errors translated."""
+    with translated_errors(), pool.connection() as connection:
+        yield connection

@@ -1,0 +1,1 @@
+"""The SQL text of the store: migrations and one query per file."""

@@ -1,0 +1,9 @@
+-- Incidents, newest first. states: text[], null means all; count: at most so many.
+select
+    i.incident_id, i.asset_id, a.name as asset, a.domain, a.kind as asset_kind, a.zone, a.latitude, a.longitude,
+    i.kind, i.state, i.opened_at, i.updated_at, i.calm_since, i.resolved_at, i.severity, i.explanation
+from incident i
+join asset a using (asset_id)
+where %(states)s::text[] is null or i.state = any (%(states)s::text[])
+order by i.opened_at desc, i.incident_id desc
+limit %(count)s
