@@ -57,6 +57,8 @@ class RejectReason(StrEnum):
     """The registry does not know the device, and no rule may add it: the message waits in quarantine."""
     DECODER_FAILED = "decoder_failed"
     """The decoder raised: a bug of ours, the message is kept to be decoded again after the fix."""
+    REFUSED_BY_STORE = "refused_by_store"
+    """The database refused what the message says, and nothing else of its batch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,9 @@ class EngineSettings(_Group):
     round_s: float = Field(5.0, gt=0, description="Processing time between two looks for new readings.")
     lateness_s: float = Field(60.0, ge=0, description="How far a feed's watermark stays behind its latest event.")
     history_days: float = Field(14.0, gt=0, description="Past that a model is fitted on.")
+    catch_up_h: float = Field(
+        24.0, ge=0, description="Event time that is judged when the engine runs for the first time."
+    )
     refit_after_h: float = Field(24.0, gt=0, description="Event time after which a model is fitted anew.")
     recent_rows: int = Field(288, ge=12, description="Steps that each asset keeps in memory for scoring.")
     silent_samples: float = Field(6.0, gt=0, description="Missing readings in a row after which a series is silent.")

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The event-time loop: what was committed in, judgements and anomalies out."""

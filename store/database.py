@@ -14,7 +14,16 @@ Connection = psycopg.Connection[TupleRow]
 Pool = ConnectionPool[Connection]
 
 _CONNECT_TIMEOUT_S = 10
-_SESSION: dict[str, Any] = {"autocommit": True, "connect_timeout": _CONNECT_TIMEOUT_S, "options": "-c timezone=UTC"}
+_SESSION: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": _CONNECT_TIMEOUT_S,
+    "options": "-c timezone=UTC",
+    # A network that swallows packets must not hold a statement for the two hours that TCP would wait by itself.
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 
 @contextmanager
@@ -27,7 +36,10 @@ def translated_errors() -> Iterator[None]:
         yield
     except (PoolTimeout, PoolClosed, TooManyRequests) as exc:
         raise StoreUnavailableError("no connection to the database was free in time") from exc
-    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+    except psycopg.errors.ProgramLimitExceeded as exc:
+        # psycopg files it under operational errors, but a value that an index cannot hold stays too large.
+        raise StoreError(_describe(exc)) from exc
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction) as exc:
         raise StoreUnavailableError(f"the database is away: {_first_line(exc)}") from exc
     except psycopg.Error as exc:
         raise StoreError(_describe(exc)) from exc

@@ -130,6 +130,15 @@ def write_scores(connection: Connection, rows: Sequence[ScoreRow]) -> None:
             connection.execute(query("upsert_scores"), parameters)
 
 
+def p_values(
+    connection: Connection, asset_id: int, since: datetime, until: datetime
+) -> list[tuple[int, str, datetime, float]]:
+    """Return series, detector, event time and p-value of all scores of an asset in a span, in no order."""
+    span = {"asset_id": asset_id, "since": since, "until": until}
+    with translated_errors():
+        return connection.execute(query("select_p_values"), span).fetchall()
+
+
 def add_anomaly(connection: Connection, series_id: int | None, anomaly: Anomaly) -> int:
     """Record an anomaly and return its number."""
     with translated_errors():

@@ -23,15 +23,17 @@ class Stepped:
     series_id
         int32.
     step_end
-        datetime64[us], UTC: the reading or readings lie in the step that ends here, its end included.
-    mean, last
-        float64, in the series' unit: their mean, and the latest of them.
+        datetime64[us], UTC: the readings lie in the step that ends here, its end included.
+    total
+        float64, in the series' unit: their sum.
+    samples
+        int64: how many they are.
     """
 
     series_id: NDArray[np.int32]
     step_end: NDArray[np.datetime64]
-    mean: NDArray[np.float64]
-    last: NDArray[np.float64]
+    total: NDArray[np.float64]
+    samples: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +68,41 @@ class ScorePoint:
 
 
 def stepped_readings(
-    connection: Connection, series_ids: Sequence[int], after: datetime, until: datetime, step_s: int
+    connection: Connection, series_ids: Sequence[int], span: tuple[datetime, datetime], step_s: int, before: str
 ) -> Stepped:
     """Return readings of some series on a grid, bad ones left out.
 
     Parameters
     ----------
-    after, until
-        Event times: after < time <= until.
+    span
+        Event times: after the first, up to and including the second.
     step_s
         Seconds; the grid counts from 2000-01-01 00:00 UTC.
+    before
+        Transaction horizon (`store.arrivals`): what was committed at it or later is left out.
     """
-    parameters = {"series_ids": list(series_ids), "after": after, "until": until, "step_s": step_s}
+    parameters = {
+        "series_ids": list(series_ids),
+        "after": span[0],
+        "until": span[1],
+        "step_s": step_s,
+        "from_xid": before,
+    }
     with translated_errors():
         rows = connection.execute(query("select_stepped_readings"), parameters, binary=True).fetchall()
-    series, ends, means, lasts, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    series, ends, totals, samples = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Stepped(
         series_id=np.array(series, dtype=np.int32),
         step_end=to_datetime64(ends),
-        mean=np.array(means, dtype=np.float64),
-        last=np.array(lasts, dtype=np.float64),
+        total=np.array(totals, dtype=np.float64),
+        samples=np.array(samples, dtype=np.int64),
     )
 
 
-def latest_arrivals(connection: Connection) -> dict[int, tuple[datetime, datetime]]:
-    """Return event and arrival time of the latest reading of each series that has one."""
+def latest_event_times(connection: Connection, series_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return the event time of the latest reading of each of these series that has one."""
     with translated_errors():
-        return {s: (time, received) for s, time, received in connection.execute(query("select_latest_arrivals"))}
-
-
-def reading_span(connection: Connection, series_ids: Sequence[int]) -> tuple[datetime, datetime] | None:
-    """Return first and last event time of some series; None if they have no reading."""
-    with translated_errors():
-        row = connection.execute(query("select_reading_span"), {"series_ids": list(series_ids)}).fetchone()
-    return None if row is None or row[0] is None else (row[0], row[1])
+        return dict(connection.execute(query("select_latest_event_times"), {"series_ids": list(series_ids)}))
 
 
 def points(connection: Connection, series_id: int, since: datetime, until: datetime, most: int) -> list[Point]:

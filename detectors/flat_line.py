@@ -1,0 +1,78 @@
+"""An instrument that repeats itself: QARTOD's flat line test with a limit learnt from the series.
+
+A lamp's power is flat all day and means nothing by it, a pressure is never flat. So the longest run of equal values
+seen so far says what is usual.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.quality import run_lengths
+from detectors.errors import NotEnoughHistoryError
+from detectors.protocol import Window
+
+NAME = "flat_line"
+"""Name of the detector in records."""
+
+_LEAST_RUN = 4
+"""No series is thought to change more often than this on its own: rounding repeats values."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFlatLine:
+    """The longest run seen, and in how many rows.
+
+    Attributes
+    ----------
+    fitted_until
+        Event time of the last row of history, in UTC.
+    longest_run, rows
+        Samples.
+    """
+
+    fitted_until: datetime
+    longest_run: int
+    rows: int
+
+    def score(self, recent: Window, /) -> NDArray[np.float64]:
+        """Return the length of the run that each row ends, in longest runs seen; NaN where there is no value."""
+        lengths = run_lengths(recent.values[:, 0]).astype(np.float64)
+        lengths[lengths == 0] = np.nan
+        return lengths / self.longest_run
+
+    def p_values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how likely a run that long is.
+
+        Runs of independent repetitions are geometric; that the longest of `rows` samples was `longest_run` fixes
+        their rate: P(run >= r) = rows ** (-r / longest_run).
+        """
+        return np.exp(-math.log(self.rows) * scores)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatLine:
+    """Fits a `FittedFlatLine` to one series."""
+
+    name: str = NAME
+    min_history: int = 200
+    lookback_rows: int = 288
+
+    def fit(self, history: Window, /) -> FittedFlatLine:
+        """Learn the longest run of equal values; linear in the rows.
+
+        Raises
+        ------
+        NotEnoughHistoryError
+            If fewer than `min_history` rows have a value.
+        """
+        lengths = run_lengths(history.values[:, 0])
+        rows = int((lengths > 0).sum())
+        if rows < self.min_history:
+            raise NotEnoughHistoryError(f"{rows} values are too few to know how long it may stay flat")
+        until = pd.Timestamp(history.times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
+        return FittedFlatLine(until, max(int(lengths.max()), _LEAST_RUN), rows)

@@ -1,0 +1,149 @@
+"""From p-values to stretches of time: an anomaly opens rarely, lasts while things are odd, and ends after a calm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.anomaly import Anomaly
+from store.judgements import StoredAnomaly
+
+CALM_ROWS = 3
+"""Judged rows in a row that must be normal before an anomaly counts as ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of abnormal rows.
+
+    Attributes
+    ----------
+    first, last
+        Index of the first and the last abnormal row.
+    ended
+        Index of the first normal row after it, once a calm has followed; None while it lasts.
+    """
+
+    first: int
+    last: int
+    ended: int | None
+
+
+def find_episodes(
+    p_values: NDArray[np.float64], open_below: float, close_below: float, *, open_before: bool
+) -> list[Episode]:
+    """Find the abnormal stretches in a row of p-values, with hysteresis.
+
+    Parameters
+    ----------
+    p_values
+        Shape (n,); NaN = not judged: neither abnormal nor calm.
+    open_below, close_below
+        An episode needs one row below the first and lasts while rows are below the second; 0 < first <= second.
+        It begins with the earliest of the odd rows that lead up to the one that opened it.
+    open_before
+        True when one was going on before the first row.
+
+    Returns
+    -------
+    In order of time. Linear in n.
+    """
+    if not open_before and not (p_values < open_below).any():
+        return []
+    found: list[Episode] = []
+    state = _Scan(is_open=open_before, first=0 if open_before else None, last=0)
+    for row in np.flatnonzero(~np.isnan(p_values)).tolist():
+        ended = state.step(row, p_values[row] < open_below, p_values[row] < close_below)
+        if ended is not None:
+            found.append(ended)
+    if state.is_open and state.first is not None:
+        found.append(Episode(state.first, state.last, None))
+    return found
+
+
+@dataclass(slots=True)
+class _Scan:
+    is_open: bool
+    first: int | None
+    last: int
+    calm: int = 0
+    calm_from: int = 0
+
+    def step(self, row: int, opens: bool, odd: bool) -> Episode | None:
+        """Take one judged row in; return the episode that it ends, if it does."""
+        if odd:
+            self.first = row if self.first is None else self.first
+            self.last, self.calm = row, 0
+            self.is_open = self.is_open or opens
+            return None
+        self.calm_from = row if self.calm == 0 else self.calm_from
+        self.calm += 1
+        if not self.is_open:
+            self.first = None
+        elif self.calm >= CALM_ROWS and self.first is not None:
+            ended = Episode(self.first, self.last, self.calm_from)
+            self.is_open, self.first = False, None
+            return ended
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What must be written: a new anomaly (no number) or a revised one."""
+
+    anomaly_id: int | None
+    anomaly: Anomaly
+
+
+def reconcile(known: Sequence[StoredAnomaly], found: Sequence[Anomaly], window_start: datetime) -> list[Change]:
+    """Compare what is recorded with what the present data says, for one detector on one subject.
+
+    Parameters
+    ----------
+    known
+        Recorded and not retracted, all of which may reach into the window.
+    found
+        What the window shows, in order of time.
+    window_start
+        Event time before which the data is not looked at. An anomaly that began before it keeps its beginning.
+
+    Returns
+    -------
+    What to write; nothing for what has not changed. A recorded anomaly that began in the window and is not there
+    any more is retracted, visibly.
+    """
+    open_ends = list(known)
+    changes: list[Change] = []
+    for anomaly in found:
+        match = next((k for k in open_ends if _overlap(k.anomaly, anomaly)), None)
+        if match is None:
+            changes.append(Change(None, anomaly))
+            continue
+        open_ends.remove(match)
+        revised = _revised(match.anomaly, anomaly, window_start)
+        if revised != match.anomaly:
+            changes.append(Change(match.anomaly_id, revised))
+    gone = (k for k in open_ends if k.anomaly.since >= window_start)
+    return changes + [Change(k.anomaly_id, replace(k.anomaly, retracted=True)) for k in gone]
+
+
+def _overlap(one: Anomaly, other: Anomaly) -> bool:
+    return one.since <= other.last_at and other.since <= one.last_at
+
+
+def _revised(old: Anomaly, new: Anomaly, window_start: datetime) -> Anomaly:
+    earlier = old.since < window_start
+    keeps_worst = earlier and old.p_value <= new.p_value
+    return replace(
+        new,
+        since=old.since if earlier else new.since,
+        detected_at=old.detected_at,
+        p_value=old.p_value if keeps_worst else new.p_value,
+        score=old.score if keeps_worst else new.score,
+        severity=max(old.severity, new.severity) if earlier else new.severity,
+        evidence=old.evidence if keeps_worst else new.evidence,
+        threshold=old.threshold,
+        model_version=old.model_version,
+    )
