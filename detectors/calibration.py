@@ -7,8 +7,9 @@ is what an alert budget is about.
 
 Source: Pickands (1975), doi:10.1214/aos/1176343003; the fit by probability-weighted moments: Hosking and Wallis
 (1987), doi:10.1080/00401706.1987.10488243; runs declustering: Coles (2001), *An Introduction to Statistical Modeling
-of Extreme Values*, section 5.3. The shape is kept between 0 and 0.5: below 0 a bounded tail would call
-anything past its end impossible, above 0.5 the moments do not exist.
+of Extreme Values*, section 5.3. The shape
+is kept between 0.1 and 0.5: a fortnight holds a few dozen clusters, which cannot tell a bounded tail from one that
+goes on, and a bounded one would call anything past its end impossible; above 0.5 the moments do not exist.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ TAIL_SHARE = 0.05
 
 _CLUSTER_GAP_ROWS = 12
 _MIN_SCORES = 100
-_MAX_SHAPE = 0.5
+_SHAPE_RANGE = (0.1, 0.5)
 _BODY_POINTS = 200
 
 
@@ -40,7 +41,7 @@ class TailCalibrator:
     tail_share
         Clusters above `tail_start` per row of the past.
     scale, shape
-        Of the generalised Pareto distribution; scale > 0.
+        Of the generalised Pareto distribution; both greater than 0.
     """
 
     body_scores: NDArray[np.float64]
@@ -64,9 +65,7 @@ class TailCalibrator:
         """
         body = np.interp(scores, self.body_scores, self.body_p_values)
         excess = np.maximum(scores - self.tail_start, 0.0) / self.scale
-        tail = self.tail_share * (
-            np.exp(-excess) if self.shape == 0 else (1.0 + self.shape * excess) ** (-1.0 / self.shape)
-        )
+        tail = self.tail_share * (1.0 + self.shape * excess) ** (-1.0 / self.shape)
         return np.where(np.isnan(scores), np.nan, np.where(scores > self.tail_start, tail, body)).clip(1e-300, 1.0)
 
 
@@ -110,12 +109,12 @@ def _cluster_peaks(scores: NDArray[np.float64], threshold: float) -> NDArray[np.
 def _pareto(excess: NDArray[np.float64], floor: float) -> tuple[float, float]:
     """Return scale and shape of the generalised Pareto distribution of ascending excesses over a threshold."""
     if excess.size < 2:  # noqa: PLR2004 - two moments need two points
-        return max(float(excess.mean()) if excess.size else 0.0, floor), 0.0
+        return max(float(excess.mean()) if excess.size else 0.0, floor), _SHAPE_RANGE[0]
     ranks = np.arange(1, excess.size + 1)
     first = float(excess.mean())
     second = float(np.mean(excess * (1.0 - (ranks - 0.35) / excess.size)))
     spread = first - 2.0 * second
     # Excesses that are all alike give no spread, which is the bounded end of the family.
-    shape = float(np.clip(2.0 - first / spread, 0.0, _MAX_SHAPE)) if spread > 0 else 0.0
+    shape = float(np.clip(2.0 - first / spread if spread > 0 else 0.0, *_SHAPE_RANGE))
     # Where the shape was moved into its range, the scale keeps the mean excess right.
     return max(first * (1.0 - shape), floor), shape

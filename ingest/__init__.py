@@ -1,1 +1,1 @@
-"""TODO."""
+"""From the broker to the store: subscribe, decode, commit, acknowledge."""

@@ -117,7 +117,7 @@ def position_messages(city: City, day: int, start_us: int, end_us: int, faults: 
     )
     trips = trip_numbers(bus, day, progress)
     for due, at, trip, state in zip(due_us[bus, sample].tolist(), bus.tolist(), trips.tolist(), states, strict=True):
-        yield due, at, *encode_event(HfpEvent.POSITION, journey_of(city.time_zone, at, trip), state)
+        yield due, at, *encode_event(HfpEvent.POSITION, journey_of(city.calendar, at, trip), state)
 
 
 def _standing(buses: IntArray, times_us: IntArray, faults: tuple[Fault, ...]) -> NDArray[np.bool_]:
@@ -132,7 +132,7 @@ def _standing(buses: IntArray, times_us: IntArray, faults: tuple[Fault, ...]) ->
 
 def call_messages(city: City, day: int, start_us: int, end_us: int, faults: tuple[Fault, ...]) -> Iterator[Entry]:
     """Yield the arrivals and departures of a UTC day that are published from `start_us` to below `end_us`."""
-    calls = stop_calls(city.seed, city.time_zone, day)
+    calls = stop_calls(city.seed, city.calendar, day)
     due_us = calls.times_us + call_delays_us(city.seed, day, calls.times_us.size)
     happens = ~_standing(calls.buses, calls.times_us, faults)
     chosen = np.flatnonzero((due_us >= start_us) & (due_us < end_us) & happens)
@@ -148,6 +148,6 @@ def call_messages(city: City, day: int, start_us: int, end_us: int, faults: tupl
     trips = trip_numbers(bus, day, progress)
     rows = zip(due_us[chosen].tolist(), bus.tolist(), trips.tolist(), departs.tolist(), progress.tolist(), strict=True)
     for (due, at, trip, leaves, reached), state in zip(rows, states, strict=True):
-        scheduled = scheduled_minute(city.time_zone, day, reached)
-        journey = journey_of(city.time_zone, at, trip)
+        scheduled = scheduled_minute(city.calendar, day, reached)
+        journey = journey_of(city.calendar, at, trip)
         yield due, len(FLEET) * (1 + leaves) + at, *encode_event(_EVENT_OF_CALL[leaves], journey, state, scheduled)

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calendar import Calendar
 from simulators.city import BUS_INTERVAL_S, BUS_METRICS, City
 from simulators.faults import Fault, FaultKind, active, span_us
 from simulators.network import FLEET, METRES_PER_DEGREE
@@ -78,17 +79,17 @@ def _round(values: FloatArray) -> None:
 
 
 @lru_cache(maxsize=2)
-def nominal_samples(seed: int, time_zone: str, day: int) -> BusSamples:
+def nominal_samples(seed: int, calendar: Calendar, day: int) -> BusSamples:
     """Return what all buses report on a UTC day without faults; 45 MB, read-only."""
     phase_us = sample_phase_us(seed)
     within_us = phase_us[:, None] + np.arange(SAMPLES, dtype=np.int64) * _INTERVAL_US
     part = (within_us[:, :SAMPLES_PER_STEP] / (STEP_S * 1e6))[:, None, :]
-    nodes = nominal_progress(seed, time_zone, day)
+    nodes = nominal_progress(seed, calendar, day)
     progress = _spread(nodes, part)
     pace = (np.diff(nodes) / STEP_S)[:, :, None]
-    level = occupancy_level(seed, time_zone, day)[:, :, None]
+    level = occupancy_level(seed, calendar, day)[:, :, None]
     values = np.stack(state(np.arange(len(FLEET))[:, None, None], progress, pace, level))
-    values[OFFSET] = progress - _spread(scheduled_progress(time_zone, day), part)
+    values[OFFSET] = progress - _spread(scheduled_progress(calendar, day), part)
     values = values.reshape(len(BUS_METRICS), len(FLEET), SAMPLES)
     _add_noise(values, seed, day)
     _round(values)
@@ -119,7 +120,7 @@ def bus_samples(city: City, day: int, begin: int, end: int, faults: tuple[Fault,
         Those that do not concern buses are ignored. Breakdowns go before frozen positions: a bus that stands still
         may also have lost its satellites.
     """
-    nominal = nominal_samples(city.seed, city.time_zone, day)
+    nominal = nominal_samples(city.seed, city.calendar, day)
     relevant = _relevant(faults, day)
     samples = nominal.part(begin, end)
     for fault in relevant:
@@ -140,7 +141,7 @@ def _relevant(faults: tuple[Fault, ...], day: int) -> tuple[Fault, ...]:
 def progress_at(city: City, bus: int, time_us: int) -> tuple[int, float]:
     """Return the UTC day of a time, and how far a bus without faults is by then, in s since its midnight."""
     day, within_us = divmod(time_us, DAY_US)
-    nodes = nominal_progress(city.seed, city.time_zone, day)[bus]
+    nodes = nominal_progress(city.seed, city.calendar, day)[bus]
     return day, float(np.interp(within_us / 1e6, _NODES_S, nodes))
 
 
@@ -153,9 +154,9 @@ def _break_down(samples: BusSamples, city: City, day: int, begin: int, fault: Fa
     start_day, stuck_at = progress_at(city, bus, span_us(fault)[0])
     progress = np.full(broken.size, stuck_at - (day - start_day) * float(DAY_S))
     within_s = (samples.times_us[bus, broken] - day * DAY_US) / 1e6
-    level = occupancy_level(city.seed, city.time_zone, day)[bus][(within_s // STEP_S).astype(np.int64)]
+    level = occupancy_level(city.seed, city.calendar, day)[bus][(within_s // STEP_S).astype(np.int64)]
     values = np.stack(state(np.full(broken.size, bus), progress, np.zeros(1), level))
-    scheduled = scheduled_progress(city.time_zone, day)
+    scheduled = scheduled_progress(city.calendar, day)
     values[OFFSET] = progress - np.interp(within_s, _NODES_S, scheduled)
     values[DOOR] = 0.0
     # Its receiver goes on to wander by a metre or two, as that of any standing bus does.
@@ -206,10 +207,10 @@ def call_values(
     Shape (9, n), as `BusSamples.values`; without the receiver's noise.
     """
     within_s = (times_us - day * DAY_US) / 1e6
-    level = occupancy_level(city.seed, city.time_zone, day)[buses, (within_s // STEP_S).astype(np.int64)]
+    level = occupancy_level(city.seed, city.calendar, day)[buses, (within_s // STEP_S).astype(np.int64)]
     values = np.stack(state(buses, progress, np.zeros(1), level))
     values[ACCELERATION] = 0.0
-    values[OFFSET] = progress - np.interp(within_s, _NODES_S, scheduled_progress(city.time_zone, day))
+    values[OFFSET] = progress - np.interp(within_s, _NODES_S, scheduled_progress(city.calendar, day))
     _round(values)
     for fault in faults:
         if fault.kind is FaultKind.GPS_FREEZE:
@@ -236,7 +237,7 @@ def five_minutes(city: City, day: int, faults: tuple[Fault, ...] = ()) -> FloatA
 
 @lru_cache(maxsize=4)
 def _five_minutes(city: City, day: int, faults: tuple[Fault, ...]) -> FloatArray:
-    samples = bus_samples(city, day, 0, SAMPLES, faults) if faults else nominal_samples(city.seed, city.time_zone, day)
+    samples = bus_samples(city, day, 0, SAMPLES, faults) if faults else nominal_samples(city.seed, city.calendar, day)
     shape = (len(FLEET), STEPS, SAMPLES_PER_STEP)
     values = samples.values.reshape(len(BUS_METRICS), *shape)
     sent = samples.sent.reshape(shape)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.asset import Asset, Domain, Place, Series
+from core.calendar import Calendar
 from core.errors import PermanentError
 from core.metrics import traits_of
 from simulators.network import FLEET
@@ -52,8 +53,8 @@ class City:
         Which one.
     seed
         Of all its chance; not negative. The same seed gives the same city, day by day, in every process.
-    time_zone
-        IANA name; its people live by it.
+    calendar
+        Wall clock and holidays; its people live by it.
     assets
         Buses, water, feeders, lamps.
     series
@@ -62,12 +63,12 @@ class City:
 
     name: str
     seed: int
-    time_zone: str
+    calendar: Calendar
     assets: tuple[Asset, ...]
     series: tuple[Series, ...]
 
 
-def build_city(name: str, *, seed: int = 2026, time_zone: str = "Europe/Bucharest") -> City:
+def build_city(name: str, *, seed: int = 2026, time_zone: str = "Europe/Bucharest", country: str = "RO") -> City:
     """Build a simulated city by name.
 
     Raises
@@ -85,7 +86,9 @@ def build_city(name: str, *, seed: int = 2026, time_zone: str = "Europe/Buchares
         raise CityError(f"'{time_zone}' is not an IANA time zone") from exc
     buses = tuple(Asset(vehicle.name, Domain.TRANSPORT, "vehicle") for vehicle in FLEET)
     assets = (*buses, _DMA, _TANK, *_FEEDERS, *(_lamp(number) for number in range(LAMPS)))
-    return City(name, seed, time_zone, assets, tuple(one for asset in assets for one in _series_of(asset)))
+    return City(
+        name, seed, Calendar(time_zone, country), assets, tuple(one for asset in assets for one in _series_of(asset))
+    )
 
 
 def edges_of(city: City) -> tuple[tuple[str, str], ...]:

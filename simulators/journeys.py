@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from core.calendar import Calendar
 from simulators.encoders.hfp import Journey
 from simulators.network import FLEET, LINES, profile_of
 from simulators.noise import STEP_S, STEPS, FloatArray
@@ -42,9 +43,9 @@ class StopCalls:
 
 
 @lru_cache(maxsize=4)
-def stop_calls(seed: int, time_zone: str, day: int) -> StopCalls:
+def stop_calls(seed: int, calendar: Calendar, day: int) -> StopCalls:
     """Return all arrivals and departures of a UTC day."""
-    nodes = nominal_progress(seed, time_zone, day)
+    nodes = nominal_progress(seed, calendar, day)
     parts = [_calls_of(bus, nodes[bus]) for bus in range(len(FLEET))]
     seconds, progress, stops, departs = (np.concatenate([part[column] for part in parts]) for column in range(4))
     buses = np.repeat(np.arange(len(FLEET)), [part[0].size for part in parts])
@@ -73,11 +74,11 @@ def _calls_of(bus: int, nodes: FloatArray) -> tuple[FloatArray, FloatArray, Floa
     return seconds, progress[today], np.tile(calls[:, 1], cycles.size)[today], np.tile(kinds, cycles.size)[today]
 
 
-def scheduled_time_us(time_zone: str, day: int, progress: float) -> int:
+def scheduled_time_us(calendar: Calendar, day: int, progress: float) -> int:
     """Return when the timetable has a bus at a progress counted from a UTC day's midnight."""
     days, within = divmod(progress, DAY_S)
     of_day = day + int(days)
-    seconds = float(np.interp(within, scheduled_progress(time_zone, max(of_day, 0)), _NODES_S))
+    seconds = float(np.interp(within, scheduled_progress(calendar, max(of_day, 0)), _NODES_S))
     return of_day * DAY_US + round(seconds * 1e6)
 
 
@@ -89,14 +90,14 @@ def trip_numbers(buses: IntArray, day: int, progress: FloatArray) -> IntArray:
 
 
 @lru_cache(maxsize=4_096)
-def journey_of(time_zone: str, bus: int, trip: int) -> Journey:
+def journey_of(calendar: Calendar, bus: int, trip: int) -> Journey:
     """Return a bus's trip by its running number."""
     vehicle = FLEET[bus]
     line, half_s = LINES[vehicle.line], int(tables().cycle_s[bus]) // 2
     per_day = DAY_S // half_s
     day, of_day = divmod(trip, per_day)
     begins = of_day * float(half_s) - int(tables().phase_s[bus])
-    start = to_datetime(scheduled_time_us(time_zone, day, begins)).astimezone(ZoneInfo(time_zone))
+    start = to_datetime(scheduled_time_us(calendar, day, begins)).astimezone(ZoneInfo(calendar.time_zone))
     return Journey(
         operator=vehicle.operator,
         vehicle=vehicle.number,
@@ -111,7 +112,7 @@ def journey_of(time_zone: str, bus: int, trip: int) -> Journey:
     )
 
 
-def scheduled_minute(time_zone: str, day: int, progress: float) -> str:
+def scheduled_minute(calendar: Calendar, day: int, progress: float) -> str:
     """Return the timetable's time of a call, to the minute as timetables are: RFC 3339 in UTC."""
-    time = to_datetime(scheduled_time_us(time_zone, day, progress)) + timedelta(seconds=30)
+    time = to_datetime(scheduled_time_us(calendar, day, progress)) + timedelta(seconds=30)
     return f"{time:%Y-%m-%dT%H:%M}:00.000Z"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.asset import Place
+from core.calendar import Calendar
 from simulators.city import FEEDERS, LAMPS, LAMPS_PER_FEEDER, City
 from simulators.faults import Fault, FaultKind, active
 from simulators.noise import STEPS, FloatArray, autoregressive, day_generator
@@ -46,8 +47,8 @@ class LightingDay:
 
 
 @lru_cache(maxsize=64)
-def _lighting_day(seed: int, time_zone: str, day: int, places: tuple[Place, ...]) -> LightingDay:
-    local = local_day(time_zone, day)
+def _lighting_day(seed: int, calendar: Calendar, day: int, places: tuple[Place, ...]) -> LightingDay:
+    local = local_day(calendar, day)
     sun: FloatArray = np.stack([sun_elevation(place.latitude, place.longitude, day)[:STEPS] for place in places])
     evening_dip = 1.8 * hump(local.hour, 19.5, 3.0)[:STEPS]
     mains = autoregressive(seed, "mains", day, FEEDERS, 0.9)[:, :STEPS]
@@ -68,7 +69,7 @@ def _dimming(local: LocalDay) -> FloatArray:
 def lighting_day(city: City, day: int) -> LightingDay:
     """Return lighting on a UTC day without faults."""
     places = tuple(asset.place for asset in city.assets if asset.kind == "feeder" and asset.place is not None)
-    return _lighting_day(city.seed, city.time_zone, day, places)
+    return _lighting_day(city.seed, city.calendar, day, places)
 
 
 def _names(city: City, kind: str) -> list[str]:

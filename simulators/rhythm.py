@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calendar import Calendar
 from simulators.noise import STEP_S, STEPS, FloatArray
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ class LocalDay:
     hour
         Shape (289,): local time of day in hours, 0 to 24.
     weekend
-        Shape (289,): True on a local Saturday or Sunday.
+        Shape (289,): True on a local Saturday, Sunday or public holiday.
     """
 
     hour: FloatArray
@@ -48,13 +48,13 @@ class LocalDay:
 
 
 @lru_cache(maxsize=64)
-def local_day(time_zone: str, day: int) -> LocalDay:
-    """Return the local clock of a UTC day; daylight saving is the time zone's business."""
-    zone = ZoneInfo(time_zone)
-    begin = EPOCH + timedelta(days=day)
-    local = [(begin + timedelta(seconds=STEP_S * step)).astimezone(zone) for step in range(STEPS + 1)]
-    hour = np.array([time.hour + time.minute / 60 + time.second / 3600 for time in local])
-    return LocalDay(hour, np.array([time.weekday() >= _SATURDAY for time in local]))
+def local_day(calendar: Calendar, day: int) -> LocalDay:
+    """Return the local clock of a UTC day; daylight saving and holidays are the calendar's business."""
+    begin_us = day * DAY_US
+    stamps_us = begin_us + np.arange(STEPS + 1, dtype=np.int64) * (STEP_S * 1_000_000)
+    clock = calendar.wall_clock(stamps_us.view("datetime64[us]"))
+    hour = np.asarray(clock.hour + clock.minute / 60 + clock.second / 3600, dtype=np.float64)
+    return LocalDay(hour, calendar.weekday(clock) >= _SATURDAY)
 
 
 def hump(hour: FloatArray, centre_h: float, width_h: float) -> FloatArray:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calendar import Calendar
 from simulators.city import BUS_INTERVAL_S
 from simulators.network import BUSES_PER_LINE, FLEET, LINES, profile_of
 from simulators.noise import STEPS, FloatArray, autoregressive, day_generator
@@ -83,14 +84,14 @@ def sample_phase_us(seed: int) -> IntArray:
 
 
 @lru_cache(maxsize=64)
-def scheduled_progress(time_zone: str, day: int) -> FloatArray:
+def scheduled_progress(calendar: Calendar, day: int) -> FloatArray:
     """Return the timetable of a UTC day: progress since midnight at each 300 s, from 0 to 86,400.
 
     Returns
     -------
     Shape (289,), seconds; linear in between.
     """
-    pace = 1.0 - _PLANNED_SLOWDOWN * traffic_peak(local_day(time_zone, day))
+    pace = 1.0 - _PLANNED_SLOWDOWN * traffic_peak(local_day(calendar, day))
     between = (pace[1:] + pace[:-1]) / 2
     reached = np.concatenate([[0.0], np.cumsum(between)])
     progress: FloatArray = reached * (DAY_S / reached[-1])
@@ -98,7 +99,7 @@ def scheduled_progress(time_zone: str, day: int) -> FloatArray:
 
 
 @lru_cache(maxsize=16)
-def nominal_progress(seed: int, time_zone: str, day: int) -> FloatArray:
+def nominal_progress(seed: int, calendar: Calendar, day: int) -> FloatArray:
     """Return how far each bus is on a UTC day without faults, since midnight of the timetable.
 
     Returns
@@ -106,12 +107,12 @@ def nominal_progress(seed: int, time_zone: str, day: int) -> FloatArray:
     Shape (30, 289), seconds; linear in between, always growing, since innovations and rush hours are bounded.
     """
     stray = _STRAY_S * autoregressive(seed, "stray", day, len(FLEET), _STRAY_PERSISTENCE)
-    return scheduled_progress(time_zone, day) - _UNPLANNED_S * traffic_peak(local_day(time_zone, day)) + stray
+    return scheduled_progress(calendar, day) - _UNPLANNED_S * traffic_peak(local_day(calendar, day)) + stray
 
 
-def occupancy_level(seed: int, time_zone: str, day: int) -> FloatArray:
+def occupancy_level(seed: int, calendar: Calendar, day: int) -> FloatArray:
     """Return how full each bus is at its fullest in each 300 s: shape (30, 288), %."""
-    crowd = ridership(local_day(time_zone, day))[:STEPS]
+    crowd = ridership(local_day(calendar, day))[:STEPS]
     return 100.0 * crowd * np.clip(1.0 + 0.2 * autoregressive(seed, "riders", day, len(FLEET), 0.9)[:, :STEPS], 0.2, 2)
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from core.calendar import Calendar
 from simulators.city import PRESSURE_SENSORS, City
 from simulators.faults import Fault, FaultKind, active, chosen_sensor, span_us
 from simulators.noise import STEP_S, STEPS, FloatArray, autoregressive, day_generator
@@ -55,7 +56,7 @@ def _midnight_level(seed: int, day: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def water_day(seed: int, time_zone: str, day: int) -> WaterDay:
+def water_day(seed: int, calendar: Calendar, day: int) -> WaterDay:
     """Return the zone on a UTC day without faults.
 
     The works are set so that the tank reaches the next midnight at that midnight's level, which keeps it within
@@ -63,7 +64,7 @@ def water_day(seed: int, time_zone: str, day: int) -> WaterDay:
     """
     season = 1.0 + 0.06 * np.cos(2 * np.pi * (to_datetime(day * DAY_US).timetuple().tm_yday - 200) / 365.25)
     noise = autoregressive(seed, "demand", day, 1, 0.9)[0]
-    demand = water_demand(local_day(time_zone, day)) * season * (1.0 + 0.025 * noise)
+    demand = water_demand(local_day(calendar, day)) * season * (1.0 + 0.025 * noise)
     flow = MEAN_FLOW_M3_H * demand[:STEPS]
     begin_m, end_m = _midnight_level(seed, day), _midnight_level(seed, day + 1)
     supply = float(flow.mean() + (end_m - begin_m) * TANK_AREA_M2 / 24.0)
@@ -120,7 +121,7 @@ def water_values(city: City, day: int, faults: tuple[Fault, ...] = ()) -> FloatA
     -------
     Shape (8, 288): inflow in m3/h, six pressures in m[H2O], tank level in m; rounded as the sensors do.
     """
-    nominal = water_day(city.seed, city.time_zone, day)
+    nominal = water_day(city.seed, city.calendar, day)
     leaks = _leaks_until(faults, day)
     times_us = day_times_us(day)
     flow = nominal.flow + sum((leaking_m3_h(fault, times_us) for fault in leaks), np.zeros(STEPS))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
 import orjson
 import psycopg
+from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from core.event import AttributeValue
@@ -118,6 +120,14 @@ def _write_through_stage(connection: Connection, packed: bytes) -> WrittenReadin
 def _copy(connection: Connection, name: str, packed: bytes) -> None:
     with connection.cursor() as cursor, cursor.copy(query(name)) as copy:
         copy.write(packed)
+
+
+def stored_values(connection: Connection, keys: ReadingColumns) -> NDArray[np.float64]:
+    """Return the value that is stored under each reading's key, as shape (n,); NaN where there is none."""
+    parameters = {"series_ids": keys.series_id.tolist(), "times": keys.time.tolist()}
+    with translated_errors():
+        rows = connection.execute(query("select_values_of_keys"), parameters).fetchall()
+    return np.array([value for (value,) in rows], dtype=np.float64)
 
 
 def write_conflicts(connection: Connection, batch_id: int, conflicts: Sequence[Reading]) -> None:

@@ -59,7 +59,7 @@ def test_summer_nights_are_shorter(city: City) -> None:
 def test_tank_level_is_the_sum_of_what_came_and_what_went(city: City) -> None:
     seen = table(city, MONDAY, MONDAY + _DAY)
     flow, level = seen["dma-1", "flow"], seen["tank-1", "level"]
-    supply = water_day(city.seed, city.time_zone, MONDAY_DAY).supply
+    supply = water_day(city.seed, city.calendar, MONDAY_DAY).supply
     step, known = np.arange(flow.size), ~np.isnan(flow)
     gapless = np.interp(step, step[known], flow[known])
     balance = level[0] + np.cumsum(supply - gapless) * STEP_H / TANK_AREA_M2

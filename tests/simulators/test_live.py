@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.calendar import Calendar
 from simulators.city import City
 from simulators.faults import Fault, FaultError, FaultKind, affected_series
 from simulators.live import LiveCity, TimedMessage, follow
@@ -19,6 +20,7 @@ from simulators.timetable import nominal_progress, scheduled_progress
 from tests.paths import REPO
 from tests.simulators.table import MONDAY, table
 
+CALENDAR = Calendar("Europe/Bucharest", "RO")
 _EIGHT = MONDAY + timedelta(hours=8)
 _MINUTE = timedelta(minutes=1)
 
@@ -261,8 +263,8 @@ def test_the_odometer_says_what_the_speed_says(city: City) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_buses_never_drive_backwards_and_the_timetable_ends_its_day_whole(seed: int) -> None:
     for day in range(20_700, 20_730):
-        assert np.diff(nominal_progress(seed, "Europe/Bucharest", day)).min() > 0.0
-        timetable = scheduled_progress("Europe/Bucharest", day)
+        assert np.diff(nominal_progress(seed, CALENDAR, day)).min() > 0.0
+        timetable = scheduled_progress(CALENDAR, day)
         assert (timetable[0], timetable[-1]) == pytest.approx((0.0, 86_400.0))
 
 

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.calendar import Calendar
 from simulators.noise import autoregressive
 from simulators.rhythm import EPOCH, hump, local_day, sun_elevation, to_datetime, to_us, traffic_peak, water_demand
+
+CALENDAR = Calendar("Europe/Bucharest", "RO")
 
 _CLUJ = (46.77, 23.59)
 _OBLIQUITY_DEG = 23.44
@@ -46,15 +49,15 @@ def test_microseconds_and_times_are_one_to_one(time: datetime) -> None:
 
 
 def test_local_clock_jumps_with_daylight_saving() -> None:
-    spring = local_day("Europe/Bucharest", _day(2026, 3, 29)).hour
+    spring = local_day(CALENDAR, _day(2026, 3, 29)).hour
     step = np.diff(spring) % 24
     assert np.count_nonzero(np.isclose(step, 1 + 1 / 12)) == 1
-    assert local_day("Europe/Bucharest", _day(2026, 1, 5)).hour[0] == 2.0
-    assert local_day("Europe/Bucharest", _day(2026, 7, 6)).hour[0] == 3.0
+    assert local_day(CALENDAR, _day(2026, 1, 5)).hour[0] == 2.0
+    assert local_day(CALENDAR, _day(2026, 7, 6)).hour[0] == 3.0
 
 
 def test_demand_has_two_humps_on_a_workday_and_a_later_one_at_the_weekend() -> None:
-    monday, sunday = (local_day("UTC", _day(2026, 11, day)) for day in (9, 15))
+    monday, sunday = (local_day(Calendar("UTC"), _day(2026, 11, day)) for day in (9, 15))
     workday = water_demand(monday)[:288]
     inner = (workday[1:-1] > workday[:-2]) & (workday[1:-1] > workday[2:])
     peaks_h = (np.flatnonzero(inner) + 1) / 12
@@ -66,7 +69,7 @@ def test_demand_has_two_humps_on_a_workday_and_a_later_one_at_the_weekend() -> N
 
 
 def test_rush_hours_belong_to_workdays() -> None:
-    monday, sunday = (traffic_peak(local_day("UTC", _day(2026, 11, day))) for day in (9, 15))
+    monday, sunday = (traffic_peak(local_day(Calendar("UTC"), _day(2026, 11, day))) for day in (9, 15))
     assert monday[8 * 12] > 2 * sunday[8 * 12]
 
 

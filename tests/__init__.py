@@ -1,0 +1,1 @@
+"""City Vigil's tests, one folder per room."""
