@@ -1,1 +1,1 @@
-"""TODO."""
+"""Anomalies become incidents, incidents become messages."""

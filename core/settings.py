@@ -89,7 +89,7 @@ class AlertSettings(_Group):
     round_s: float = Field(5.0, gt=0, description="Processing time between two looks for new anomalies.")
     webhook_url: SecretStr | None = Field(None, description="Where messages are sent by HTTP POST.")
     webhook_timeout_s: float = Field(5.0, gt=0, description="Seconds that a webhook may take to answer.")
-    webhook_attempts: int = Field(8, ge=1, description="Deliveries tried before a message counts as failed.")
+    webhook_attempts: int = Field(40, ge=1, description="Deliveries tried before a message counts as failed.")
     page_url: str = Field("http://127.0.0.1:8000", description="Where people reach the page, for links in messages.")
 
 
