@@ -24,6 +24,7 @@ define install_locked
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --editable .; \
 	else \
+	  { $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; } && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	fi

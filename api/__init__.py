@@ -1,1 +1,1 @@
-"""TODO."""
+"""What people and other programs read: REST, metrics, and the page of open incidents."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The `cityvigil` command: wires the rooms together."""

@@ -19,8 +19,15 @@ from detectors.protocol import Window
 NAME = "flat_line"
 """Name of the detector in records."""
 
+LOOKBACK_ROWS = 288
+"""No further back is a run followed, so that its length does not depend on how much of the past is at hand."""
+
+_CLUMPING = 1.5
 _LEAST_RUN = 4
 """No series is thought to change more often than this on its own: rounding repeats values."""
+
+_SAME = 1e-9
+"""Share of a series' usual size by which two values may differ and be the same: means of equal values are not equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +40,18 @@ class FittedFlatLine:
         Event time of the last row of history, in UTC.
     longest_run, rows
         Samples.
+    tolerance
+        Two values that differ by no more than this, in the series' unit, are the same.
     """
 
     fitted_until: datetime
     longest_run: int
     rows: int
+    tolerance: float
 
     def score(self, recent: Window, /) -> NDArray[np.float64]:
         """Return the length of the run that each row ends, in longest runs seen; NaN where there is no value."""
-        lengths = run_lengths(recent.values[:, 0]).astype(np.float64)
+        lengths = _recent_run_lengths(recent.values[:, 0], self.tolerance).astype(np.float64)
         lengths[lengths == 0] = np.nan
         return lengths / self.longest_run
 
@@ -49,9 +59,18 @@ class FittedFlatLine:
         """Return how likely a run that long is.
 
         Runs of independent repetitions are geometric; that the longest of `rows` samples was `longest_run` fixes
-        their rate: P(run >= r) = rows ** (-r / longest_run).
+        their rate: P(run >= r) = rows ** (-r / longest_run). Real ones come clumped, in calm nights for instance,
+        so the longest is taken to be half as long again as the longest seen.
         """
-        return np.exp(-math.log(self.rows) * scores)
+        return np.exp(-math.log(self.rows) * scores / _CLUMPING)
+
+
+def _recent_run_lengths(values: NDArray[np.float64], tolerance: float) -> NDArray[np.int64]:
+    """Return the run lengths, counting nothing that lies more than `LOOKBACK_ROWS` before a row; shape (n,)."""
+    lengths = run_lengths(values, tolerance)
+    samples = np.cumsum(~np.isnan(values))
+    within = samples - np.concatenate([np.zeros(LOOKBACK_ROWS + 1, dtype=np.int64), samples])[: len(samples)]
+    return np.minimum(lengths, within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +79,7 @@ class FlatLine:
 
     name: str = NAME
     min_history: int = 200
-    lookback_rows: int = 288
+    lookback_rows: int = LOOKBACK_ROWS
 
     def fit(self, history: Window, /) -> FittedFlatLine:
         """Learn the longest run of equal values; linear in the rows.
@@ -70,9 +89,12 @@ class FlatLine:
         NotEnoughHistoryError
             If fewer than `min_history` rows have a value.
         """
-        lengths = run_lengths(history.values[:, 0])
+        values = history.values[:, 0]
+        present = values[~np.isnan(values)]
+        tolerance = _SAME * float(np.median(np.abs(present))) if present.size else 0.0
+        lengths = run_lengths(values, tolerance)
         rows = int((lengths > 0).sum())
         if rows < self.min_history:
             raise NotEnoughHistoryError(f"{rows} values are too few to know how long it may stay flat")
         until = pd.Timestamp(history.times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
-        return FittedFlatLine(until, max(int(lengths.max()), _LEAST_RUN), rows)
+        return FittedFlatLine(until, max(int(lengths.max()), _LEAST_RUN), rows, tolerance)

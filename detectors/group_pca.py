@@ -24,6 +24,9 @@ NAME = "group_pca"
 _CAP = 8.0
 """A deviation counts no further: one signal that has gone wild must not hide the others."""
 
+_LEAST_VARIANCE_SHARE = 1e-6
+"""A component with less of the variance is rounding noise, and PyOD divides by the share."""
+
 
 @dataclass(frozen=True, slots=True)
 class FittedGroupPca:
@@ -81,11 +84,18 @@ class GroupPca:
         from pyod.models.pca import PCA
 
         smoothed = causal_median(history.values)
-        rows = smoothed[~np.isnan(smoothed).all(axis=1)]
-        moving = (np.nanstd(rows, axis=0) > 0).sum() if len(rows) else 0
+        rows = np.clip(np.nan_to_num(smoothed[~np.isnan(smoothed).all(axis=1)], nan=0.0), -_CAP, _CAP)
+        moving = int((np.ptp(rows, axis=0) > 0).sum()) if len(rows) else 0
         if len(rows) < self.min_history or moving < 2:  # noqa: PLR2004 - one signal is no group
             raise NotEnoughHistoryError(f"{len(rows)} rows of {moving} moving signals are too few for a group")
-        model = PCA(svd_solver="full", random_state=self.seed)
-        model.fit(np.clip(np.nan_to_num(rows, nan=0.0), -_CAP, _CAP))
+        model = PCA(n_components=_components(rows), svd_solver="full", random_state=self.seed)
+        model.fit(rows)
         until = pd.Timestamp(history.times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
         return FittedGroupPca(until, model)
+
+
+def _components(rows: NDArray[np.float64]) -> int:
+    """Return how many principal components of the standardised columns are more than rounding noise."""
+    moving = rows[:, np.ptp(rows, axis=0) > 0]
+    shares = np.linalg.eigvalsh(np.corrcoef(moving, rowvar=False)) / moving.shape[1]
+    return int((shares > _LEAST_VARIANCE_SHARE).sum())

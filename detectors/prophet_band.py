@@ -43,6 +43,9 @@ _FLOOR_SHARE = 0.25
 _CAP = 20.0
 """Deviations count no further than this many half-widths."""
 
+_WILD_SPANS = 10.0
+"""A value of the history counts as wild from this many spans of the usual ones on outside of them."""
+
 _WEEKEND = 5
 _NO_HOLIDAYS = Calendar("UTC")
 """For the profile's own week, which stands for any."""
@@ -116,7 +119,7 @@ class ProphetBand:
         NotEnoughHistoryError
             If fewer than `min_history` rows have a value, or they span less than two days.
         """
-        values = history.values[:, 0]
+        values = _without_wild(history.values[:, 0])
         known = ~np.isnan(values)
         if known.sum() < self.min_history:
             raise NotEnoughHistoryError(f"{known.sum()} values are too few for a band; {self.min_history} are needed")
@@ -131,24 +134,51 @@ class ProphetBand:
         until = pd.Timestamp(times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
         return FittedProphetBand(until, centre, lower, upper, history.calendar)
 
-    def unseen_deviations(self, history: Window, fitted: FittedProphetBand) -> NDArray[np.float64]:
+    def unseen_deviations(self, history: Window) -> NDArray[np.float64]:
         """Return the history's deviations as if each day had come after the fit; shape (n,), in half-widths.
 
-        They are what p-values are calibrated on.
+        They are what p-values are calibrated on. Centre and width of the band come from the other days as well: a
+        fortnight has fourteen noons, and a width that knows them all would promise more than it keeps.
         """
-        values = history.values[:, 0]
+        values = _without_wild(history.values[:, 0])
         known = ~np.isnan(values)
         times = history.times[known]
         weekly = (times[-1] - times[0]) / np.timedelta64(1, "D") >= _WEEKLY_FROM_DAYS
         residuals = _unseen_residuals(times, values[known], history.calendar, weekly=weekly)
-        centre, lower, upper = fitted.expect(times)
-        # The band's middle lies off Prophet's own forecast by the median residual of the slot.
         slots = (history.calendar.second_of_week(times) % DAY_S) // SLOT_S
-        shifted = residuals - _slot_quantiles(residuals, slots)[1][slots]
+        unseen = np.empty_like(residuals)
+        folds = _folds(times)
+        for held_out in np.unique(folds):
+            mine, others = folds == held_out, folds != held_out
+            low, middle, high = _slot_quantiles(residuals[others], slots[others])[:, slots[mine]]
+            floor = _half_width_floor(residuals[others], values[known][others])
+            shifted = residuals[mine] - middle
+            half_width = np.maximum(np.where(shifted < 0, middle - low, high - middle), floor)
+            unseen[mine] = np.clip(shifted / half_width, -_CAP, _CAP)
         deviations = np.full(len(values), np.nan)
-        half_width = np.where(shifted < 0, centre - lower, upper - centre)
-        deviations[known] = np.clip(shifted / half_width, -_CAP, _CAP)
+        deviations[known] = unseen
         return deviations
+
+
+def _folds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Return the number of the block of days that each time lies in; at least two blocks."""
+    day = (times - times[0]) // np.timedelta64(1, "D")
+    blocks: NDArray[np.int64] = np.minimum(day // _FOLD_DAYS, max(int(day[-1]) // _FOLD_DAYS, 1)).astype(np.int64)
+    return blocks
+
+
+def _without_wild(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values, with NaN for those so far out that a fit on them would learn nothing else.
+
+    Where nearly all values are the same, nothing is far out: what rarely moves is not wild when it does.
+    """
+    if np.isnan(values).all():
+        return values
+    low, high = np.nanquantile(values, _OUTER)
+    reach = _WILD_SPANS * (high - low)
+    if reach <= 0:
+        return values
+    return np.where((values < low - reach) | (values > high + reach), np.nan, values)
 
 
 def _unseen_residuals(
@@ -156,8 +186,7 @@ def _unseen_residuals(
 ) -> NDArray[np.float64]:
     """Return the residual of each value against a fit on the other blocks of days; shape (n,)."""
     terms = _harmonics(calendar.wall_clock(times), calendar, weekly=weekly)
-    day = (times - times[0]) // np.timedelta64(1, "D")
-    fold = np.minimum(day // _FOLD_DAYS, max(int(day[-1]) // _FOLD_DAYS, 1))
+    fold = _folds(times)
     residuals = np.empty_like(values)
     penalty = _RIDGE * np.eye(terms.shape[1])
     penalty[0, 0] = 0.0
@@ -198,6 +227,8 @@ def _with_conditions(frame: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
 
 def _forecast_week(observed: pd.DataFrame, *, weekly: bool) -> NDArray[np.float64]:
     """Return what Prophet expects of each slot of the local week; shape (672,)."""
+    # Prophet complains of a plotting library that we do not need, Stan tells of each fit; both as they are imported.
+    logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)
     from prophet import Prophet
 
     logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
@@ -254,5 +285,5 @@ def _half_width_floor(residuals: NDArray[np.float64], values: NDArray[np.float64
     # Half of the smallest step between two values is what the instrument itself cannot tell apart.
     steps = np.diff(np.unique(values))
     resolution = float(steps.min()) / 2 if steps.size else 0.0
-    magnitude = float(np.abs(values).max())
+    magnitude = float(np.median(np.abs(values)))
     return max(_FLOOR_SHARE * overall, resolution, 1e-6 * magnitude, 1e-9)

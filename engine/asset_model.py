@@ -4,6 +4,7 @@ Everything here is a pure function of its input, so that a fit can run in anothe
 repeated from its record.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from core.errors import PermanentError
@@ -21,6 +23,12 @@ from detectors.smoothing import causal_median
 
 _BAND = prophet_band.ProphetBand()
 _FLAT_LINE = flat_line.FlatLine()
+
+LOOKBACK_ROWS = max(_BAND.lookback_rows, _FLAT_LINE.lookback_rows, group_pca.GroupPca(0).lookback_rows)
+"""Rows before a row that its judgement may depend on."""
+
+DETECTORS = (prophet_band.NAME, flat_line.NAME, group_pca.NAME)
+"""Names of all detectors that an asset's model may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,12 @@ class AssetModel:
         names = [prophet_band.NAME, flat_line.NAME] if self.series else []
         return (*names, group_pca.NAME) if self.group else tuple(names)
 
+    def has(self, series_id: int, detector: str) -> bool:
+        """Return whether a detector judges a series (0: the asset as a whole)."""
+        if series_id == 0:
+            return self.group is not None and detector == group_pca.NAME
+        return series_id in self.series and detector in self.detectors
+
     def judge(self, recent: Window) -> list[Judged]:
         """Judge all rows; `recent` has the same columns as the history, context rows included."""
         found = []
@@ -170,17 +184,17 @@ def fit_asset(task: FitTask) -> AssetModel:
             models[series_id], unseen[series_id] = _fit_series(task.history.column(index))
         except PermanentError as exc:
             unfitted[series_id] = str(exc)
-    trained_until = task.history.times[-1].item()
+    parameters = _parameters(task)
     return AssetModel(
         asset_id=task.asset_id,
-        version=f"{trained_until:%Y%m%dT%H%MZ}",
+        version=_version(task, parameters),
         series_ids=task.series_ids,
         trained_from=_utc(task.history.times[0]),
         trained_until=_utc(task.history.times[-1]),
         fitted_at=task.fitted_at,
         series=models,
         group=_fit_group(task, unseen),
-        parameters=_parameters(task),
+        parameters=parameters,
         unfitted=unfitted,
     )
 
@@ -193,7 +207,7 @@ def _utc(time: np.datetime64) -> datetime:
 def _fit_series(history: Window) -> tuple[SeriesModel, NDArray[np.float64]]:
     """Return the model of one series, and its deviations on days that a fit has not seen; shape (n,)."""
     band = _BAND.fit(history)
-    unseen = _BAND.unseen_deviations(history, band)
+    unseen = _BAND.unseen_deviations(history)
     tail = fit_tail(np.abs(causal_median(unseen[:, None])[:, 0]))
     return SeriesModel(band, tail, _FLAT_LINE.fit(history)), unseen
 
@@ -211,6 +225,14 @@ def _fit_group(task: FitTask, unseen: Mapping[int, NDArray[np.float64]]) -> Grou
         return GroupModel(pca, fit_tail(pca.score(deviations)))
     except PermanentError:
         return None
+
+
+def _version(task: FitTask, parameters: Mapping[str, Any]) -> str:
+    """Return when the history ended, and a digest of all that the fit depends on: one version, one model."""
+    digest = hashlib.sha256(orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS))
+    digest.update(task.history.times.tobytes())
+    digest.update(task.history.values.tobytes())
+    return f"{task.history.times[-1].item():%Y%m%dT%H%MZ}-{digest.hexdigest()[:8]}"
 
 
 def _parameters(task: FitTask) -> dict[str, Any]:

@@ -19,9 +19,8 @@ _LEAST_SAMPLES = 20
 
 @dataclass(frozen=True, slots=True)
 class TooOld:
-    """Late readings that reach back before what a subject holds: steps `first` to `last` are to be judged again."""
+    """Late readings for steps `first` to `last`, before those that can be judged from what a subject holds."""
 
-    subject: Subject
     first: int
     last: int
 
@@ -50,7 +49,7 @@ class WatchedCity:
 
     def knows(self, series_ids: NDArray[np.int32]) -> bool:
         """Return whether every one of these series is in the registry that we have read."""
-        return all(int(series_id) in self.series for series_id in np.unique(series_ids))
+        return all(series_id in self.series for series_id in np.unique(series_ids).tolist())
 
     def add(self, assets: Iterable[StoredAsset], series: Sequence[StoredSeries], subjects: Iterable[Subject]) -> None:
         """Take over the registry, and the subjects that are new or have changed."""
@@ -74,8 +73,8 @@ class WatchedCity:
         for series_id, time in latest.items():
             self._last_at[series_id] = np.datetime64(time.replace(tzinfo=None), "us")
 
-    def take_in(self, arrived: Arrived, bad: int) -> list[TooOld]:
-        """Sort new readings to their subjects; return what is too late for the steps that they hold.
+    def take_in(self, arrived: Arrived, bad: int) -> dict[int, TooOld]:
+        """Sort new readings to their subjects; return what is too late for the steps that they hold, by asset.
 
         Parameters
         ----------
@@ -83,18 +82,19 @@ class WatchedCity:
             Quality flag whose readings are not judged.
         """
         if not len(arrived.series_id):
-            return []
+            return {}
         np.fmax.at(self._last_at, arrived.series_id, arrived.time)
         judged = (self._column_of[arrived.series_id] >= 0) & (arrived.quality != bad)
         series_ids, values = arrived.series_id[judged], arrived.value[judged]
         steps, owners = step_of(arrived.time[judged], self.step_s), self._asset_of[series_ids]
-        too_old = []
+        too_old = {}
         order = np.argsort(owners, kind="stable")
         bounds = np.flatnonzero(np.diff(owners[order])) + 1
         for part in np.split(order, bounds) if order.size else []:
             subject = self.subjects[int(owners[part[0]])]
             late = self._give(subject, steps[part], self._column_of[series_ids[part]], values[part])
-            too_old += [late] if late else []
+            if late is not None:
+                too_old[subject.asset.asset_id] = late
         return too_old
 
     def _give(
@@ -102,11 +102,11 @@ class WatchedCity:
     ) -> TooOld | None:
         subject.advance_to(int(steps.max()))
         subject.grid.add(steps, columns, values)
-        held = steps[steps >= subject.grid.first]
+        held = steps[steps >= subject.first_judged]
         if held.size:
             subject.touch(int(held.min()))
-        late = steps[steps < subject.grid.first]
-        return TooOld(subject, int(late.min()), int(late.max())) if late.size else None
+        late = steps[steps < subject.first_judged]
+        return TooOld(int(late.min()), int(late.max())) if late.size else None
 
     def latest_by_domain(self) -> dict[str, datetime]:
         """Return the latest event time of each domain that has been heard of."""

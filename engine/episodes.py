@@ -13,6 +13,9 @@ from store.judgements import StoredAnomaly
 CALM_ROWS = 3
 """Judged rows in a row that must be normal before an anomaly counts as ended."""
 
+BEFORE = -1
+"""Stands for a row before the first one at hand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -21,7 +24,7 @@ class Episode:
     Attributes
     ----------
     first, last
-        Index of the first and the last abnormal row.
+        Index of the first and the last abnormal row; `BEFORE` where that row lies before those at hand.
     ended
         Index of the first normal row after it, once a calm has followed; None while it lasts.
     """
@@ -53,7 +56,7 @@ def find_episodes(
     if not open_before and not (p_values < open_below).any():
         return []
     found: list[Episode] = []
-    state = _Scan(is_open=open_before, first=0 if open_before else None, last=0)
+    state = _Scan(open_before, BEFORE if open_before else None, BEFORE)
     for row in np.flatnonzero(~np.isnan(p_values)).tolist():
         ended = state.step(row, p_values[row] < open_below, p_values[row] < close_below)
         if ended is not None:
@@ -105,27 +108,28 @@ def reconcile(known: Sequence[StoredAnomaly], found: Sequence[Anomaly], window_s
     known
         Recorded and not retracted, all of which may reach into the window.
     found
-        What the window shows, in order of time.
+        What the window shows, in order of time. One that went on when the window began has the whole of it.
     window_start
-        Event time before which the data is not looked at. An anomaly that began before it keeps its beginning.
+        Event time before which the data is not looked at.
 
     Returns
     -------
     What to write; nothing for what has not changed. A recorded anomaly that began in the window and is not there
     any more is retracted, visibly.
     """
-    open_ends = list(known)
+    # The earliest first: where late data joins two, the later one is taken back.
+    unmatched = sorted(known, key=lambda k: k.anomaly.since)
     changes: list[Change] = []
     for anomaly in found:
-        match = next((k for k in open_ends if _overlap(k.anomaly, anomaly)), None)
+        match = next((k for k in unmatched if _overlap(k.anomaly, anomaly)), None)
         if match is None:
             changes.append(Change(None, anomaly))
             continue
-        open_ends.remove(match)
-        revised = _revised(match.anomaly, anomaly, window_start)
+        unmatched.remove(match)
+        revised = _revised(match.anomaly, anomaly)
         if revised != match.anomaly:
             changes.append(Change(match.anomaly_id, revised))
-    gone = (k for k in open_ends if k.anomaly.since >= window_start)
+    gone = (k for k in unmatched if k.anomaly.since >= window_start)
     return changes + [Change(k.anomaly_id, replace(k.anomaly, retracted=True)) for k in gone]
 
 
@@ -133,17 +137,9 @@ def _overlap(one: Anomaly, other: Anomaly) -> bool:
     return one.since <= other.last_at and other.since <= one.last_at
 
 
-def _revised(old: Anomaly, new: Anomaly, window_start: datetime) -> Anomaly:
-    earlier = old.since < window_start
-    keeps_worst = earlier and old.p_value <= new.p_value
-    return replace(
-        new,
-        since=old.since if earlier else new.since,
-        detected_at=old.detected_at,
-        p_value=old.p_value if keeps_worst else new.p_value,
-        score=old.score if keeps_worst else new.score,
-        severity=max(old.severity, new.severity) if earlier else new.severity,
-        evidence=old.evidence if keeps_worst else new.evidence,
-        threshold=old.threshold,
-        model_version=old.model_version,
-    )
+def _revised(old: Anomaly, new: Anomaly) -> Anomaly:
+    revised = replace(new, detected_at=old.detected_at, threshold=old.threshold)
+    if new.p_value != old.p_value or new.model_version == old.model_version:
+        return revised
+    # The worst moment was judged by an older model: its record must go on saying what that model said.
+    return replace(revised, score=old.score, evidence=old.evidence, model_version=old.model_version)

@@ -11,12 +11,13 @@ from core.anomaly import Anomaly, AnomalyKind, Evidence
 from core.calendar import Calendar
 from detectors import flat_line, group_pca
 from detectors.protocol import Window
-from engine.asset_model import AssetModel
+from engine.asset_model import LOOKBACK_ROWS, AssetModel, Judged
 from engine.budget import CLOSE_BELOW
-from engine.episodes import Change, Episode, find_episodes, reconcile
+from engine.episodes import BEFORE, Change, Episode, find_episodes, reconcile
 from engine.severity import severity
-from engine.subject import DetectorKey, Subject, time_of, utc
+from engine.subject import DetectorKey, Subject, utc
 from store.judgements import ScoreRow, StoredAnomaly
+from store.registry import StoredAsset
 
 _SENSOR_DETECTORS = frozenset({flat_line.NAME})
 _MOST_EVIDENCE = 8
@@ -42,17 +43,17 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectChange:
+class AssetChange:
     """A change of one asset's anomaly; `series_id` is 0 for the asset as a whole."""
 
-    subject: Subject
+    asset: StoredAsset
     series_id: int
     change: Change
 
 
 def judge_steps(
     subject: Subject, model: AssetModel, first: int, last: int, rules: Rules, now: datetime
-) -> tuple[list[ScoreRow], list[SubjectChange]]:
+) -> tuple[list[ScoreRow], list[AssetChange]]:
     """Judge steps `first` to `last`, which the grid holds, and compare the outcome with what is recorded.
 
     The subject's p-values are brought up to date; its recorded anomalies are left to the caller, who knows whether
@@ -60,117 +61,151 @@ def judge_steps(
 
     Parameters
     ----------
+    first
+        At least `LOOKBACK_ROWS` after the grid's first step, so that no score depends on where the grid begins.
     now
         Processing time, for anomalies that are new.
     """
-    grid = subject.grid
-    window = _until(subject.window(rules.step_s, rules.calendar), last - grid.first + 1)
-    start = max(first - grid.first, 0)
+    judging = _Judging(
+        subject,
+        model,
+        _rows(subject.window(rules.step_s, rules.calendar), 0, last - subject.grid.first + 1),
+        rules,
+        now,
+    )
+    start = first - subject.grid.first
     rows: list[ScoreRow] = []
-    changes: list[SubjectChange] = []
-    scores: dict[DetectorKey, NDArray[np.float64]] = {}
-    for judged in model.judge(window):
+    changes: list[AssetChange] = []
+    for judged in judging.scored(start, len(judging.window)):
         key = (judged.series_id, judged.detector)
-        past = subject.p_values.setdefault(key, np.full(len(grid.sums), np.nan))
-        past[start : len(window)] = judged.p_values[start:]
-        scores[key] = judged.scores
-        rows += _score_rows(subject, key, window, start, judged.scores, judged.p_values)
-    for key, key_scores in scores.items():
-        found = _find_anomalies(subject, model, key, window, key_scores, rules, now)
-        recorded = [k for k in subject.known if _is_of(k, key)]
-        window_start = time_of(grid.first, rules.step_s)
-        changes += [SubjectChange(subject, key[0], change) for change in reconcile(recorded, found, window_start)]
-    return rows, changes
+        past = subject.p_values.setdefault(key, np.full(len(subject.grid.sums), np.nan))
+        past[start : len(judging.window)] = judged.p_values
+        rows += _score_rows(subject, judged, judging.window.times[start:])
+        known = [k for k in subject.known if _is_of(k, key)]
+        found = judging.anomalies(key, known)
+        changes += [AssetChange(subject.asset, key[0], c) for c in reconcile(known, found, judging.window_start)]
+    return rows, changes + _given_up(subject, model, utc(judging.window.times[-1]))
 
 
-def _until(window: Window, rows: int) -> Window:
-    return replace(window, times=window.times[:rows], values=window.values[:rows])
+def _given_up(subject: Subject, model: AssetModel, at: datetime) -> list[AssetChange]:
+    """End the anomalies that a newer model has no detector for: nothing would ever end them."""
+    return [
+        AssetChange(subject.asset, k.series_id or 0, Change(k.anomaly_id, replace(k.anomaly, ended_at=at)))
+        for k in subject.known
+        if k.anomaly.ended_at is None and not model.has(k.series_id or 0, k.anomaly.detector)
+    ]
+
+
+def _rows(window: Window, start: int, stop: int) -> Window:
+    return replace(window, times=window.times[start:stop], values=window.values[start:stop])
 
 
 def _is_of(stored: StoredAnomaly, key: DetectorKey) -> bool:
     return ((stored.series_id or 0), stored.anomaly.detector) == key
 
 
-def _score_rows(
-    subject: Subject,
-    key: DetectorKey,
-    window: Window,
-    start: int,
-    scores: NDArray[np.float64],
-    p_values: NDArray[np.float64],
-) -> list[ScoreRow]:
-    series_id, detector = key
+def _score_rows(subject: Subject, judged: Judged, times: NDArray[np.datetime64]) -> list[ScoreRow]:
     return [
         ScoreRow(
             subject.asset.asset_id,
-            series_id,
-            detector,
-            utc(window.times[row]),
-            float(scores[row]),
-            float(p_values[row]),
+            judged.series_id,
+            judged.detector,
+            utc(times[row]),
+            float(judged.scores[row]),
+            float(judged.p_values[row]),
             subject.model_id,
         )
-        for row in range(start, len(window))
-        if not np.isnan(scores[row])
+        for row in np.flatnonzero(~np.isnan(judged.scores)).tolist()
     ]
 
 
-def _find_anomalies(
-    subject: Subject,
-    model: AssetModel,
-    key: DetectorKey,
-    window: Window,
-    scores: NDArray[np.float64],
-    rules: Rules,
-    now: datetime,
-) -> list[Anomaly]:
-    p_values = subject.p_values[key][: len(window)]
-    window_start = time_of(subject.grid.first, rules.step_s)
-    open_before = any(
-        _is_of(k, key) and k.anomaly.since < window_start and _reaches(k.anomaly, window_start) for k in subject.known
-    )
-    episodes = find_episodes(p_values, rules.open_below, CLOSE_BELOW, open_before=open_before)
-    return [_anomaly(subject, model, key, window, scores, episode, rules, now) for episode in episodes]
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """One look at one asset: all steps that it holds, up to the last one to be judged."""
+
+    subject: Subject
+    model: AssetModel
+    window: Window
+    rules: Rules
+    now: datetime
+
+    @property
+    def window_start(self) -> datetime:
+        return utc(self.window.times[0])
+
+    def scored(self, start: int, stop: int) -> list[Judged]:
+        """Return every detector's word on rows `start` to `stop`, the latter not included."""
+        context = max(start - LOOKBACK_ROWS, 0)
+        # The model names its own series: the asset may have got another one since it was fitted.
+        columns = [self.subject.column_of()[series_id] for series_id in self.model.series_ids]
+        metrics = tuple(self.window.metrics[column] for column in columns)
+        part = _rows(self.window, context, stop)
+        mine = replace(part, values=part.values[:, columns], metrics=metrics)
+        return [
+            replace(j, scores=j.scores[start - context :], p_values=j.p_values[start - context :])
+            for j in self.model.judge(mine)
+        ]
+
+    def anomalies(self, key: DetectorKey, known: Sequence[StoredAnomaly]) -> list[Anomaly]:
+        """Return the anomalies that the p-values show; one that began before the window goes on from its record."""
+        start = self.window_start
+        before = [k.anomaly for k in known if k.anomaly.since < start and _reaches(k.anomaly, start)]
+        going_on = max(before, key=lambda anomaly: anomaly.since, default=None)
+        p_values = self.subject.p_values[key][: len(self.window)]
+        episodes = find_episodes(p_values, self.rules.open_below, CLOSE_BELOW, open_before=going_on is not None)
+        return [
+            self._anomaly(key, p_values, episode, going_on if episode.first == BEFORE else None) for episode in episodes
+        ]
+
+    def _anomaly(
+        self, key: DetectorKey, p_values: NDArray[np.float64], episode: Episode, earlier: Anomaly | None
+    ) -> Anomaly:
+        times = self.window.times
+        since = earlier.since if earlier else utc(times[episode.first])
+        last_at = earlier.last_at if earlier and episode.last == BEFORE else utc(times[episode.last])
+        worst = self._worst(key, p_values, episode)
+        if earlier is not None and (worst is None or earlier.p_value <= worst.p_value):
+            worst = earlier
+        assert worst is not None  # noqa: S101 - an episode has an abnormal row, here or before
+        kind = AnomalyKind.SENSOR if key[1] in _SENSOR_DETECTORS else AnomalyKind.ASSET
+        return replace(
+            worst,
+            kind=kind,
+            since=since,
+            last_at=last_at,
+            ended_at=None if episode.ended is None else utc(times[episode.ended]),
+            severity=severity(self.subject.asset.kind, worst.p_value, self.rules.open_below, last_at - since),
+        )
+
+    def _worst(self, key: DetectorKey, p_values: NDArray[np.float64], episode: Episode) -> Anomaly | None:
+        """Return an anomaly of nothing but the worst row of an episode; None if it has no abnormal row here."""
+        if episode.last == BEFORE:
+            return None
+        first = max(episode.first, 0)
+        row = first + int(np.nanargmin(p_values[first : episode.last + 1]))
+        at = utc(self.window.times[row])
+        judged = next(j for j in self.scored(row, row + 1) if (j.series_id, j.detector) == key)
+        score = float(judged.scores[0])
+        return Anomaly(
+            asset_id=self.subject.asset.asset_id,
+            detector=key[1],
+            kind=AnomalyKind.ASSET,
+            since=at,
+            last_at=at,
+            ended_at=None,
+            retracted=False,
+            detected_at=self.now,
+            p_value=float(p_values[row]),
+            severity=0.0,
+            score=0.0 if np.isnan(score) else score,
+            threshold=self.rules.open_below,
+            model_version=self.model.version,
+            evidence=_evidence(self.subject, self.model, key, self.window, row),
+        )
 
 
 def _reaches(anomaly: Anomaly, time: datetime) -> bool:
     return anomaly.ended_at is None or anomaly.ended_at >= time
-
-
-def _anomaly(
-    subject: Subject,
-    model: AssetModel,
-    key: DetectorKey,
-    window: Window,
-    scores: NDArray[np.float64],
-    episode: Episode,
-    rules: Rules,
-    now: datetime,
-) -> Anomaly:
-    detector = key[1]
-    p_values = subject.p_values[key]
-    span = slice(episode.first, episode.last + 1)
-    judged = ~np.isnan(p_values[span])
-    worst = episode.first + int(np.argmin(np.where(judged, p_values[span], np.inf)))
-    since, last_at = utc(window.times[episode.first]), utc(window.times[episode.last])
-    p_value = float(p_values[worst]) if judged.any() else 1.0
-    score = scores[worst]
-    return Anomaly(
-        asset_id=subject.asset.asset_id,
-        detector=detector,
-        kind=AnomalyKind.SENSOR if detector in _SENSOR_DETECTORS else AnomalyKind.ASSET,
-        since=since,
-        last_at=last_at,
-        ended_at=None if episode.ended is None else utc(window.times[episode.ended]),
-        retracted=False,
-        detected_at=now,
-        p_value=p_value,
-        severity=severity(subject.asset.kind, p_value, rules.open_below, last_at - since),
-        score=float(score) if not np.isnan(score) else 0.0,
-        threshold=rules.open_below,
-        model_version=model.version,
-        evidence=_evidence(subject, model, key, window, worst),
-    )
 
 
 def _evidence(subject: Subject, model: AssetModel, key: DetectorKey, window: Window, row: int) -> tuple[Evidence, ...]:
@@ -189,7 +224,7 @@ def _evidence(subject: Subject, model: AssetModel, key: DetectorKey, window: Win
 def _weights(subject: Subject, model: AssetModel, window: Window, row: int) -> dict[int, float]:
     """Return the share of each signal in the squared deviations of a row, by its column."""
     squares: dict[int, float] = {}
-    one_row = replace(window, times=window.times[row : row + 1], values=window.values[row : row + 1])
+    one_row = _rows(window, row, row + 1)
     for index, series in enumerate(subject.series):
         if (series_model := model.series.get(series.series_id)) is not None:
             deviation = series_model.band.deviations(one_row.column(index))[0]

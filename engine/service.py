@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.errors import StoreUnavailableError
 from core.logging import Action, log_of
 from core.settings import Settings
+from engine.asset_model import AssetModel
 from engine.budget import opening_p_value
 from engine.fitting import Fitter, open_fitter
 from engine.judging import Rules
@@ -28,10 +29,11 @@ def run(settings: Settings, database_url: str, clock: Clock, stop: threading.Eve
         If the schema is not this version's.
     """
     log = log_of("engine")
+    models: dict[int, AssetModel] = {}
     with open_fitter(settings.engine.workers, settings.dask_scheduler) as fitter:
         while not stop.is_set():
             try:
-                _run_connected(settings, database_url, clock, fitter, stop)
+                _run_connected(settings, database_url, clock, fitter, models, stop)
             except StoreUnavailableError as exc:
                 log.warning(f"waiting for the database: {exc}", Action.STORE_LOST, retry_after_s=_RETRY_AFTER_S)
                 stop.wait(_RETRY_AFTER_S)
@@ -46,11 +48,18 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def _run_connected(settings: Settings, database_url: str, clock: Clock, fitter: Fitter, stop: threading.Event) -> None:
+def _run_connected(
+    settings: Settings,
+    database_url: str,
+    clock: Clock,
+    fitter: Fitter,
+    models: dict[int, AssetModel],
+    stop: threading.Event,
+) -> None:
     log = log_of("engine")
     with connect(database_url, "engine") as connection:
         check_schema(connection)
-        engine = Engine(connection, settings.engine, rules_of(settings), clock, fitter, log)
+        engine = Engine(connection, settings.engine, rules_of(settings), clock, fitter, log, models)
         engine.start()
         log.info("engine started", Action.SERVICE_STARTED)
         while not stop.is_set():

@@ -4,12 +4,16 @@ An asset is silent only if others of its domain speak: when they all fall silent
 one line on the pipeline's dashboard says so instead of one anomaly for each asset.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.anomaly import Anomaly, AnomalyKind, Evidence
 from core.quality import QualityFlag, gap_test
+from engine.episodes import Change
 from engine.severity import severity
+from store.judgements import StoredAnomaly
 from store.registry import StoredAsset, StoredSeries
 
 DETECTOR = "silence"
@@ -39,7 +43,9 @@ class Heard:
     interval_s: float
 
 
-def silent_series(heard: list[Heard], feed_latest: datetime, now: datetime, tolerated_samples: float) -> list[Heard]:
+def silent_series(
+    heard: Sequence[Heard], feed_latest: datetime, now: datetime, tolerated_samples: float
+) -> list[Heard]:
     """Return those that have been silent too long, both by the clock and beside what else the feed brings.
 
     Parameters
@@ -66,20 +72,25 @@ def feed_is_silent(silent_assets: int, assets: int) -> bool:
 
 
 def silence_anomaly(
-    asset: StoredAsset, silent: list[Heard], reference: datetime, now: datetime, threshold: float, known: Anomaly | None
+    asset: StoredAsset,
+    silent: Sequence[Heard],
+    reference: datetime,
+    now: datetime,
+    threshold: float,
+    known: Anomaly | None,
 ) -> Anomaly:
     """Return the anomaly that a silent asset makes; `known` is the one that is recorded already, if there is one.
 
     Its kind is `sensor`: nobody knows how the thing is, only that its instrument does not say.
     """
-    since = min(h.last_at for h in silent)
+    since = known.since if known else min(h.last_at for h in silent)
     missed = max((reference - h.last_at).total_seconds() / h.interval_s for h in silent)
     p_value = max(_MISSING_RATE ** min(missed, 200.0), 1e-300)
     return Anomaly(
         asset_id=asset.asset_id,
         detector=DETECTOR,
         kind=AnomalyKind.SENSOR,
-        since=known.since if known else since,
+        since=since,
         last_at=reference,
         ended_at=None,
         retracted=False,
@@ -94,3 +105,79 @@ def silence_anomaly(
             for h in silent
         ),
     )
+
+
+class Listener:
+    """Compares who is silent with what is recorded of silence.
+
+    Parameters
+    ----------
+    tolerated_samples
+        Readings in a row that may be missing.
+    threshold
+        P-value at which anomalies open, for their record.
+    revise_after
+        Event time after which a silence that lasts is written again.
+    """
+
+    def __init__(self, tolerated_samples: float, threshold: float, revise_after: timedelta) -> None:
+        self._tolerated_samples = tolerated_samples
+        self._threshold = threshold
+        self._revise_after = revise_after
+        self._known: dict[int, StoredAnomaly] = {}
+
+    def recall(self, recorded: Iterable[StoredAnomaly]) -> None:
+        """Take over the recorded silences that last, out of these anomalies."""
+        lasting = (k for k in recorded if k.anomaly.detector == DETECTOR and k.anomaly.ended_at is None)
+        self._known = {stored.anomaly.asset_id: stored for stored in lasting}
+
+    def remember(self, stored: StoredAnomaly) -> StoredAnomaly | None:
+        """Note what was written of a silence; return what was known of it before."""
+        old = self._known.pop(stored.anomaly.asset_id, None)
+        if stored.anomaly.ended_at is None:
+            self._known[stored.anomaly.asset_id] = stored
+        return old
+
+    def changes(
+        self,
+        heard: Mapping[int, Sequence[Heard]],
+        assets: Mapping[int, StoredAsset],
+        latest: Mapping[str, datetime],
+        now: datetime,
+    ) -> list[tuple[StoredAsset, Change]]:
+        """Return what must be written of silences.
+
+        Parameters
+        ----------
+        heard
+            By asset: its series that have a rhythm.
+        latest
+            Latest event time of each domain.
+        now
+            Processing time.
+        """
+        silent = {
+            asset_id: silent_series(series, latest[assets[asset_id].domain], now, self._tolerated_samples)
+            for asset_id, series in heard.items()
+        }
+        peers = Counter(assets[asset_id].domain for asset_id in heard)
+        silent_peers = Counter(assets[asset_id].domain for asset_id, series in silent.items() if series)
+        changes = []
+        for asset_id, series in silent.items():
+            asset = assets[asset_id]
+            if not feed_is_silent(silent_peers[asset.domain], peers[asset.domain]):
+                change = self._change(asset, series, min(latest[asset.domain], now), now)
+                changes += [(asset, change)] if change else []
+        return changes
+
+    def _change(self, asset: StoredAsset, silent: Sequence[Heard], reference: datetime, now: datetime) -> Change | None:
+        known = self._known.get(asset.asset_id)
+        if silent:
+            if known is not None and reference - known.anomaly.last_at < self._revise_after:
+                return None
+            old = known.anomaly if known else None
+            anomaly = silence_anomaly(asset, silent, reference, now, self._threshold, old)
+            return Change(known.anomaly_id if known else None, anomaly)
+        if known is None:
+            return None
+        return Change(known.anomaly_id, replace(known.anomaly, ended_at=max(reference, known.anomaly.last_at)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.calendar import Calendar
 from core.metrics import MetricKind, traits_of
 from detectors.protocol import Window
-from engine.asset_model import AssetModel
+from engine.asset_model import LOOKBACK_ROWS, AssetModel
 from engine.grid import Grid, end_of, step_of
 from store.database import Connection
 from store.judgements import StoredAnomaly, p_values
@@ -43,9 +43,7 @@ class Subject:
     model, model_id
         None and 0 until there is history enough.
     dirty_from
-        First step whose readings have changed since it was judged; None if there is none.
-    judged_until
-        Last step that was judged; None before the first.
+        First step whose readings have changed since it was judged; None if there is none. It may lie before the grid.
     """
 
     asset: StoredAsset
@@ -56,7 +54,11 @@ class Subject:
     model: AssetModel | None = None
     model_id: int = 0
     dirty_from: int | None = None
-    judged_until: int | None = None
+
+    @property
+    def first_judged(self) -> int:
+        """First step that can be judged from what the grid holds; those before it are context."""
+        return self.grid.first + LOOKBACK_ROWS
 
     def column_of(self) -> dict[int, int]:
         """Return the grid's column of each series."""
@@ -75,6 +77,34 @@ class Subject:
     def touch(self, step: int) -> None:
         """Note that the readings of a step have changed."""
         self.dirty_from = step if self.dirty_from is None else min(self.dirty_from, step)
+
+    def judged_to(self, step: int) -> None:
+        """Note that everything up to a step has been judged."""
+        self.dirty_from = step + 1 if step < self.grid.last else None
+
+    def remember(self, stored: StoredAnomaly, step_s: int) -> StoredAnomaly | None:
+        """Note what was written of an anomaly; return what was known of it before."""
+        old = next((k for k in self.known if k.anomaly_id == stored.anomaly_id), None)
+        self.known = [k for k in self.known if k.anomaly_id != stored.anomaly_id]
+        if not stored.anomaly.retracted:
+            self.known.append(stored)
+        self.forget_ended(step_s)
+        return old
+
+    def adopt(self, past: "Subject") -> None:
+        """Take over the p-values of a look at the same asset that went further back and up to the last judged step."""
+        begin = max(self.grid.first, past.grid.first)
+        end = min(self.grid.last, past.grid.last) + 1
+        for key, theirs in past.p_values.items():
+            mine = self.p_values.setdefault(key, np.full(len(self.grid.sums), np.nan))
+            mine[begin - self.grid.first : end - self.grid.first] = theirs[
+                begin - past.grid.first : end - past.grid.first
+            ]
+
+    def forget_ended(self, step_s: int) -> None:
+        """Forget recorded anomalies that had ended before the grid begins: nothing held can change them."""
+        begin = time_of(self.grid.first, step_s)
+        self.known = [k for k in self.known if k.anomaly.ended_at is None or k.anomaly.ended_at >= begin]
 
     def window(self, step_s: int, calendar: Calendar) -> Window:
         """Return all steps held, as the detectors want them."""

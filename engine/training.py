@@ -10,7 +10,7 @@ from engine.asset_model import AssetModel, FitTask
 from engine.grid import end_of, step_of
 from engine.judging import Rules
 from engine.subject import Subject, step_at, time_of
-from store.database import Connection
+from store.database import Connection, transaction
 from store.judgements import BandColumns, ModelRecord, anomalies_of_asset, record_model, write_band
 from store.series_data import stepped_readings
 
@@ -21,11 +21,11 @@ _BAND_AHEAD = timedelta(hours=12)
 _BAND_BACK = timedelta(hours=24)
 
 
-def is_due(subject: Subject, watermark: datetime, settings: EngineSettings) -> bool:
-    """Return whether an asset's model is missing, or older than the settings allow."""
-    if subject.model is None:
-        return True
-    return watermark - subject.model.trained_until >= timedelta(hours=settings.refit_after_h)
+def span_end(time: datetime, step_s: int) -> datetime:
+    """Return the end of the last step that is over at an event time: a model learns from no half step."""
+    step = step_at(time, step_s)
+    end = time_of(step, step_s)
+    return end if end <= time else time_of(step - 1, step_s)
 
 
 def fit_task(
@@ -38,7 +38,7 @@ def fit_task(
     Parameters
     ----------
     until
-        Event time of the last row of history.
+        Event time of the last row of history, on the end of a step (`span_end`).
     """
     last = step_at(until, rules.step_s)
     rows = int(timedelta(days=settings.history_days).total_seconds() // rules.step_s)
@@ -69,7 +69,7 @@ _EVERYTHING = str(2**63)
 
 def record(connection: Connection, model: AssetModel, settings: EngineSettings) -> int:
     """Record a fitted model and what it expects, and return its number."""
-    with connection.transaction():
+    with transaction(connection):
         model_id = record_model(
             connection,
             ModelRecord(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
@@ -55,6 +56,23 @@ def _describe(exc: psycopg.Error) -> str:
     return f"the database refused a statement: {_first_line(exc)}" + (f" ({', '.join(named)})" if named else "")
 
 
+def check_url(url: str) -> None:
+    """Refuse what is no connection string, in words of our own: libpq's quote the piece that it stumbled on.
+
+    Raises
+    ------
+    StoreError
+        That shows nothing of it, for the piece may be a password's.
+    """
+    try:
+        ports = str(conninfo_to_dict(url).get("port") or "")
+    except psycopg.Error:
+        raise StoreError("the database's connection string is none that PostgreSQL understands") from None
+    # A slash in a password that is not percent-encoded ends up here.
+    if not all(port.isdigit() for port in ports.split(",") if port):
+        raise StoreError("the port in the database's connection string is no number")
+
+
 def connect(url: str, application: str) -> Connection:
     """Open one connection in autocommit mode: each transaction is asked for by name.
 
@@ -69,14 +87,25 @@ def connect(url: str, application: str) -> Connection:
     ------
     StoreUnavailableError
         If the database does not answer within 10 seconds.
+    StoreError
+        If the connection string is none.
     """
+    check_url(url)
     with translated_errors():
         return psycopg.connect(url, application_name=f"cityvigil {application}", **_SESSION)
 
 
 @contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Open a transaction that commits at the end of the block, with the errors of both translated."""
+    with translated_errors(), connection.transaction():
+        yield
+
+
+@contextmanager
 def open_pool(url: str, application: str, size: int) -> Iterator[Pool]:
     """Keep up to `size` connections for threads that read, and close them at the end."""
+    check_url(url)
     session = {**_SESSION, "application_name": f"cityvigil {application}"}
     with translated_errors():
         pool: Pool = ConnectionPool(url, kwargs=session, min_size=1, max_size=size, timeout=5.0, open=False)

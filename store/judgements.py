@@ -44,6 +44,21 @@ class ModelRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedModel:
+    """What is recorded of an asset's latest model.
+
+    Attributes
+    ----------
+    trained_until
+        Event time of the last row of its history, in UTC.
+    """
+
+    model_id: int
+    version: str
+    trained_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class BandColumns:
     """A model's expectations; all arrays have shape (n,): int32, datetime64[us], three times float64."""
 
@@ -90,6 +105,19 @@ def record_model(connection: Connection, record: ModelRecord) -> int:
     with translated_errors():
         row = connection.execute(query("insert_model"), parameters).fetchone()
     return int(row[0]) if row else 0
+
+
+def latest_models(connection: Connection) -> dict[int, RecordedModel]:
+    """Return the latest model of each asset that has one, by the asset's number."""
+    with translated_errors():
+        rows = connection.execute(query("select_models")).fetchall()
+    return {asset_id: RecordedModel(model_id, version, until) for asset_id, model_id, version, until in rows}
+
+
+def latest_score_times(connection: Connection, detectors: Sequence[str]) -> dict[int, datetime]:
+    """Return the event time of the latest score of each asset that has one of these detectors', by its number."""
+    with translated_errors():
+        return dict(connection.execute(query("select_latest_score_times"), {"detectors": list(detectors)}))
 
 
 def write_band(connection: Connection, model_id: int, band: BandColumns) -> None:

@@ -105,6 +105,12 @@ def latest_event_times(connection: Connection, series_ids: Sequence[int]) -> dic
         return dict(connection.execute(query("select_latest_event_times"), {"series_ids": list(series_ids)}))
 
 
+def analyze_readings(connection: Connection) -> None:
+    """Have the planner learn how readings are distributed; after a back-fill it knows nothing of them."""
+    with translated_errors():
+        connection.execute(query("analyze_readings"))
+
+
 def points(connection: Connection, series_id: int, since: datetime, until: datetime, most: int) -> list[Point]:
     """Return a series as it is drawn: each reading, or steps of readings where there are more than `most`.
 

@@ -1,4 +1,4 @@
 -- The latest model of each asset.
-select distinct on (asset_id) model_id, asset_id, version, detectors, trained_from, trained_until, fitted_at
+select distinct on (asset_id) asset_id, model_id, version, trained_until
 from model
-order by asset_id, fitted_at desc
+order by asset_id, trained_until desc, model_id desc

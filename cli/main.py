@@ -1,0 +1,249 @@
+"""The `cityvigil` command line."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.context import database, load_settings, stop_on_signal
+from core.errors import CityVigilError
+from core.logging import Action, log_of
+from core.settings import clock_of
+
+app = typer.Typer(
+    help="Watches a city's infrastructure: MQTT in, explained incidents out. Settings come from CITYVIGIL_* variables.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+dashboards_app = typer.Typer(help="Grafana dashboards.", no_args_is_help=True)
+app.add_typer(dashboards_app, name="dashboards")
+
+_Speed = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per second.")]
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema to this version."""
+    from store.database import connect
+    from store.migrate import migrate as apply
+
+    settings = load_settings()
+    with database(settings) as url, connect(url, "migrate") as connection:
+        applied = apply(connection)
+    for migration in applied:
+        log_of("migrate").info(f"applied migration {migration.number} {migration.name}", Action.MIGRATED)
+    if not applied:
+        log_of("migrate").info("the schema is up to date", Action.MIGRATED)
+
+
+@app.command()
+def ingest() -> None:
+    """Take messages from the MQTT broker into the store."""
+    from ingest.service import run
+
+    settings = load_settings()
+    with stop_on_signal() as stop, database(settings) as url:
+        run(settings, url, clock_of(settings.clock), stop)
+
+
+@app.command()
+def engine() -> None:
+    """Judge what has been stored."""
+    from engine.service import run
+
+    settings = load_settings()
+    with stop_on_signal() as stop, database(settings) as url:
+        run(settings, url, clock_of(settings.clock), stop)
+
+
+@app.command()
+def alerts() -> None:
+    """Turn anomalies into incidents, and incidents into messages."""
+    from alerts.service import run
+
+    settings = load_settings()
+    with stop_on_signal() as stop, database(settings) as url:
+        run(settings, url, clock_of(settings.clock), stop)
+
+
+@app.command()
+def api() -> None:
+    """Serve the REST API, the metrics and the page."""
+    from api.service import run
+
+    settings = load_settings()
+    with stop_on_signal() as stop, database(settings) as url:
+        run(settings, url, clock_of(settings.clock), stop)
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine: the services, and database and broker unless they are set."""
+    from cli.up import run
+
+    settings = load_settings()
+    with stop_on_signal() as stop:
+        run(settings, Console(), stop)
+
+
+@app.command()
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False) -> None:
+    """Show accounts, lag and model ages."""
+    from cli.status import as_json as to_json
+    from cli.status import gather, show
+
+    settings = load_settings()
+    with database(settings) as url:
+        found = gather(url, clock_of(settings.clock))
+    if as_json:
+        sys.stdout.write(to_json(found) + "\n")
+    else:
+        show(found, Console())
+
+
+@app.command()
+def decode(
+    *,
+    check_window: Annotated[bool, typer.Option(help="Refuse times outside the feed's window.")] = False,
+) -> None:
+    """Decode messages: JSON lines in (topic, payload_b64, received_at, retained), JSON lines out."""
+    from cli.decode import Window, decode_lines
+
+    settings = load_settings()
+    limits = settings.ingest
+    window = Window(timedelta(days=limits.window_back_days), timedelta(seconds=limits.window_ahead_s))
+    lines = decode_lines(
+        sys.stdin.buffer, clock_of(settings.clock), limits.max_payload_bytes, window if check_window else None
+    )
+    for line in lines:
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
+
+@app.command()
+def simulate(
+    city: Annotated[str, typer.Option(help="Which simulated city.")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same city.")] = 2026,
+    start: Annotated[str, typer.Option(help="Event time to begin at, RFC 3339; default: now.")] = "",
+    minutes: Annotated[float, typer.Option(help="Simulated minutes; 0 means without end.")] = 0.0,
+    faults: Annotated[Path | None, typer.Option(help="File of labelled faults, followed while it runs.")] = None,
+) -> None:
+    """Publish a simulated city to the MQTT broker, at the pace of the clock."""
+    from cli.simulate import LABELS, city_of
+    from cli.simulate import simulate as publish
+
+    settings = load_settings()
+    clock = clock_of(settings.clock)
+    begin = clock.now() if not start else datetime.fromisoformat(start).astimezone(UTC)
+    end = begin + timedelta(minutes=minutes) if minutes > 0 else None
+    labels = faults or settings.data_dir / LABELS
+    with stop_on_signal() as stop:
+        publish(settings, city_of(settings, city, seed), begin, labels, clock, stop, end)
+
+
+@app.command()
+def inject(
+    kind: Annotated[str, typer.Argument(help="burst, background_leak, pressure_stuck, lamp_out, day_burner, …")],
+    asset: Annotated[str, typer.Argument(help="Name of the asset.")],
+    minutes: Annotated[float, typer.Option(min=1.0, help="Simulated minutes that it lasts.")] = 60.0,
+    city: Annotated[str, typer.Option(help="Which simulated city.")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0, help="As the running simulation's.")] = 2026,
+) -> None:
+    """Break something in the simulated city that is running."""
+    from cli.simulate import LABELS, city_of
+    from cli.simulate import inject as break_it
+    from simulators.faults import FaultKind
+
+    settings = load_settings()
+    try:
+        wanted = FaultKind(kind)
+    except ValueError:
+        raise typer.BadParameter(f"'{kind}' is none of: {', '.join(k.value for k in FaultKind)}") from None
+    now = clock_of(settings.clock).now()
+    labels = settings.data_dir / LABELS
+    fault = break_it(city_of(settings, city, seed), labels, wanted, asset, timedelta(minutes=minutes), now)
+    sys.stdout.write(fault.to_json() + "\n")
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Lines of: receive time, topic, payload.", exists=True)],
+    speed: Annotated[str, typer.Option(help="Recorded seconds per second, or max.")] = "1",
+) -> None:
+    """Replay recorded messages: to the broker that is set or running, else through a City Vigil started for it."""
+    from cli.replay import replay as publish
+    from cli.replay import replay_alone, speed_of
+    from cli.stack import broker_is_set
+    from cli.status import accounts_table
+
+    settings = load_settings()
+    try:
+        pace = speed_of(speed)
+    except ValueError:
+        raise typer.BadParameter(f"'{speed}' is neither max nor a number greater than 0") from None
+    console = Console()
+    with stop_on_signal() as stop:
+        if broker_is_set():
+            count = publish(settings, files, pace, stop)
+            console.print(f"published {count:,} messages to {settings.mqtt.host}:{settings.mqtt.port}")
+            return
+        count, accounts = replay_alone(settings, files, pace, stop)
+    from dataclasses import asdict
+
+    from cli.status import closes
+
+    console.print(f"published {count:,} messages")
+    console.print(accounts_table([{**asdict(a), "closes": closes(a)} for a in accounts]))
+
+
+@dashboards_app.command("build")
+def build_dashboards(out: Annotated[Path, typer.Option(help="Folder to write to; made if need be.")]) -> None:
+    """Write one JSON file per dashboard."""
+    from dashboards.build import write
+
+    for path in write(out):
+        sys.stdout.write(f"{path}\n")
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Leave after the first fault, with a JSON summary.")] = False,
+    city: Annotated[str, typer.Option(help="Which simulated city.")] = "tiny",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same city.")] = 2026,
+    speed: _Speed = 60.0,
+    fault: Annotated[str, typer.Option(help="What breaks first.")] = "burst",
+    asset: Annotated[str, typer.Option(help="Where it breaks.")] = "dma-1",
+    start: Annotated[str, typer.Option(help="Event time to begin at, RFC 3339; default: a fixed evening.")] = "",
+) -> None:
+    """Watch a simulated city on this machine, and find a fault in it."""
+    from cli.demo import DEFAULT_START, DemoOptions, run
+    from simulators.faults import FaultKind
+
+    settings = load_settings()
+    begin = datetime.fromisoformat(start).astimezone(UTC) if start else DEFAULT_START
+    options = DemoOptions(once, city, seed, speed, FaultKind(fault), asset, begin)
+    with stop_on_signal() as stop:
+        summary = run(settings, options, Console(soft_wrap=True), stop)
+    if once:
+        sys.stdout.write(json.dumps(summary) + "\n")
+        if not summary:
+            raise typer.Exit(130)
+
+
+def main() -> None:
+    """Run the command line; an error of ours ends it with one plain sentence."""
+    try:
+        app()
+    except CityVigilError as exc:
+        sys.stderr.write(f"cityvigil: {exc}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+-- Have the planner learn how readings are distributed, after many were added at once.
+analyze reading
