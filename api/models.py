@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from core.anomaly import AnomalyKind
+from core.anomaly import AnomalyKind, Sureness
 from core.asset import Domain
 from core.incident import IncidentState
 
@@ -122,6 +122,7 @@ class CertaintyModel(_Model):
     """How rare an incident's anomalies are, and how good the data behind them is."""
 
     p_value: Number = Field(description="Smallest p-value of its anomalies, 0 to 1.")
+    sureness: Sureness = Field(description="The same in words, beside the p-value at which anomalies open.")
     readings: int = Field(description="Readings of the driving series in the hour up to the last abnormal moment.")
     doubtful: int = Field(description="How many of them are flagged suspect, bad or missing.")
     expected: int | None = Field(description="Readings that the hour should have brought; null when not known.")

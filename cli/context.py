@@ -11,11 +11,18 @@ from cli.embedded import EmbeddedPostgres
 from cli.lifeline import watch_lifeline
 from cli.running import running_environment
 from core.logging import configure_logging
-from core.settings import Settings, read_settings
+from core.settings import PREFIX, Settings, read_settings
+
+_FOLDER = f"{PREFIX}DATA_DIR"
 
 
-def load_settings() -> Settings:
-    """Read the settings; what is not set is taken from a City Vigil that runs in the data folder, if one does.
+def load_settings(*, join: bool = True) -> Settings:
+    """Read the settings.
+
+    Parameters
+    ----------
+    join
+        Take what is not set from a City Vigil that runs in the data folder, if one does.
 
     Raises
     ------
@@ -23,9 +30,10 @@ def load_settings() -> Settings:
         If a setting is unknown or holds what it must not.
     """
     settings = read_settings()
-    if settings.database_url is None:
-        for name, value in running_environment(settings.data_dir).items():
-            os.environ.setdefault(name, value)
+    if join and settings.database_url is None:
+        running = running_environment(settings.data_dir)
+        # The demo works in a folder of its own below the one that both commands were given.
+        os.environ.update({name: value for name, value in running.items() if name not in os.environ or name == _FOLDER})
         settings = read_settings()
     configure_logging(settings.log)
     return settings

@@ -18,7 +18,7 @@ from cli.stack import SERVICES, Stack, free_port, open_stack
 from cli.status import closes
 from cli.supervise import Supervisor
 from core.errors import PermanentError
-from core.settings import Settings, clock_of, read_settings
+from core.settings import PREFIX, Settings, clock_of, read_settings
 from engine.loop import CONSUMER as ENGINE
 from ingest.reservation import reserve_session
 from simulators.city import City
@@ -36,7 +36,7 @@ DEFAULT_START = datetime(2026, 9, 16, 17, 0, tzinfo=UTC)
 """An evening on which lamps burn, buses are full and no one is on holiday. Fixed, so that each run shows the same."""
 
 _HISTORY = timedelta(days=14)
-_CALM = timedelta(minutes=15)
+_CALM = timedelta(minutes=6)
 """Simulated time from the engine's start to the first fault."""
 _DAY = timedelta(hours=24)
 _LOOK_S = 0.5
@@ -87,6 +87,8 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
 
     Raises
     ------
+    FaultError
+        If the first fault does not fit the city.
     FaultNotFoundError
         If the first fault is not found in time.
     ChildEndedError
@@ -95,9 +97,11 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
     began_at = time.monotonic()
     folder = settings.data_dir / "demo"
     city = city_of(settings, options.city, options.seed)
+    check_fault(city, _first_fault(options, options.start))
+    _forget_outside()
     with ExitStack() as opened:
         console.print("starting database and broker …")
-        stack = opened.enter_context(open_stack(settings.model_copy(update={"database_url": None}), folder))
+        stack = opened.enter_context(open_stack(read_settings(), folder))
         stack = stack.with_database(fresh_database(stack.database_url))
         connection = opened.enter_context(connect(stack.database_url, "demo"))
         readings = _fill(connection, city, options.start, console)
@@ -127,6 +131,13 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
         return summary
 
 
+def _forget_outside() -> None:
+    """Forget the database and the broker that are set: a made-up city has no business there."""
+    for name in list(os.environ):
+        if name.startswith((f"{PREFIX}DATABASE_", f"{PREFIX}MQTT__", f"{PREFIX}CLOCK__")):
+            del os.environ[name]
+
+
 def _fill(connection: Connection, city: City, start: datetime, console: Console) -> int:
     began_at = time.monotonic()
     migrate(connection)
@@ -153,15 +164,17 @@ def _start_city(stack: Stack, supervisor: Supervisor, options: DemoOptions) -> N
 
 def _break_something(city: City, options: DemoOptions, settings: Settings, labels: Path, console: Console) -> Fault:
     """Inject the first fault a little after now, and put a schedule of others behind it."""
-    start = (clock_of(settings.clock).now() + _CALM).replace(microsecond=0)
-    fault = Fault(options.fault, options.asset, start, start + _FIRST_FAULT_LASTS)
-    check_fault(city, fault)
+    fault = _first_fault(options, (clock_of(settings.clock).now() + _CALM).replace(microsecond=0))
     append_fault(labels, fault)
     for later in default_schedule(city, fault.end):
         append_fault(labels, later)
     wait_s = _CALM.total_seconds() / options.speed
     console.print(f"a fault is on its way: {fault.kind.value} at {fault.asset}, in {wait_s:.0f} s")
     return fault
+
+
+def _first_fault(options: DemoOptions, start: datetime) -> Fault:
+    return Fault(options.fault, options.asset, start, start + _FIRST_FAULT_LASTS)
 
 
 class _Watch:

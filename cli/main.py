@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from cli.context import database, load_settings, stop_on_signal
 from core.errors import CityVigilError
 from core.logging import Action, log_of
 from core.settings import clock_of
+
+if TYPE_CHECKING:
+    from simulators.faults import FaultKind
 
 app = typer.Typer(
     help="Watches a city's infrastructure: MQTT in, explained incidents out. Settings come from CITYVIGIL_* variables.",
@@ -86,7 +89,7 @@ def up() -> None:
     """Run everything on this machine: the services, and database and broker unless they are set."""
     from cli.up import run
 
-    settings = load_settings()
+    settings = load_settings(join=False)
     with stop_on_signal() as stop:
         run(settings, Console(), stop)
 
@@ -130,7 +133,7 @@ def simulate(
     city: Annotated[str, typer.Option(help="Which simulated city.")] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same city.")] = 2026,
     start: Annotated[str, typer.Option(help="Event time to begin at, RFC 3339; default: now.")] = "",
-    minutes: Annotated[float, typer.Option(help="Simulated minutes; 0 means without end.")] = 0.0,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Simulated minutes; 0 means without end.")] = 0.0,
     faults: Annotated[Path | None, typer.Option(help="File of labelled faults, followed while it runs.")] = None,
 ) -> None:
     """Publish a simulated city to the MQTT broker, at the pace of the clock."""
@@ -139,7 +142,7 @@ def simulate(
 
     settings = load_settings()
     clock = clock_of(settings.clock)
-    begin = clock.now() if not start else datetime.fromisoformat(start).astimezone(UTC)
+    begin = _time_of(start) if start else clock.now()
     end = begin + timedelta(minutes=minutes) if minutes > 0 else None
     labels = faults or settings.data_dir / LABELS
     with stop_on_signal() as stop:
@@ -157,13 +160,9 @@ def inject(
     """Break something in the simulated city that is running."""
     from cli.simulate import LABELS, city_of
     from cli.simulate import inject as break_it
-    from simulators.faults import FaultKind
 
+    wanted = _fault_kind(kind)
     settings = load_settings()
-    try:
-        wanted = FaultKind(kind)
-    except ValueError:
-        raise typer.BadParameter(f"'{kind}' is none of: {', '.join(k.value for k in FaultKind)}") from None
     now = clock_of(settings.clock).now()
     labels = settings.data_dir / LABELS
     fault = break_it(city_of(settings, city, seed), labels, wanted, asset, timedelta(minutes=minutes), now)
@@ -172,7 +171,9 @@ def inject(
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="Lines of: receive time, topic, payload.", exists=True)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Lines of: receive time, topic, payload.", exists=True, dir_okay=False)
+    ],
     speed: Annotated[str, typer.Option(help="Recorded seconds per second, or max.")] = "1",
 ) -> None:
     """Replay recorded messages: to the broker that is set or running, else through a City Vigil started for it."""
@@ -223,11 +224,10 @@ def demo(
 ) -> None:
     """Watch a simulated city on this machine, and find a fault in it."""
     from cli.demo import DEFAULT_START, DemoOptions, run
-    from simulators.faults import FaultKind
 
-    settings = load_settings()
-    begin = datetime.fromisoformat(start).astimezone(UTC) if start else DEFAULT_START
-    options = DemoOptions(once, city, seed, speed, FaultKind(fault), asset, begin)
+    settings = load_settings(join=False)
+    begin = _time_of(start) if start else DEFAULT_START
+    options = DemoOptions(once, city, seed, speed, _fault_kind(fault), asset, begin)
     with stop_on_signal() as stop:
         summary = run(settings, options, Console(soft_wrap=True), stop)
     if once:
@@ -236,12 +236,35 @@ def demo(
             raise typer.Exit(130)
 
 
+def _time_of(text: str) -> datetime:
+    """Return a time given on the command line, in UTC."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is no RFC 3339 time, such as 2026-09-16T17:00:00Z") from None
+    if time.utcoffset() is None:
+        raise typer.BadParameter(f"'{text}' needs an offset from UTC, such as Z or +03:00")
+    return time.astimezone(UTC)
+
+
+def _fault_kind(text: str) -> "FaultKind":
+    from simulators.faults import FaultKind
+
+    try:
+        return FaultKind(text)
+    except ValueError:
+        raise typer.BadParameter(f"'{text}' is none of: {', '.join(kind.value for kind in FaultKind)}") from None
+
+
 def main() -> None:
     """Run the command line; an error of ours ends it with one plain sentence."""
     try:
         app()
     except CityVigilError as exc:
         sys.stderr.write(f"cityvigil: {exc}\n")
+        sys.exit(1)
+    except OSError as exc:
+        sys.stderr.write(f"cityvigil: {exc.strerror or exc}{f': {exc.filename}' if exc.filename else ''}\n")
         sys.exit(1)
 
 

@@ -69,7 +69,8 @@ def show(status: dict[str, Any], console: Console) -> None:
         f"engine: judged until {_text(engine['judged_until'])}, lag {_text(engine['lag_s'])} s, "
         f"{engine['models']} models, the oldest trained {_text(engine['oldest_model_age_s'])} s ago"
     )
-    console.print(f"open incidents: {status['open_incidents'] or 'none'}")
+    incidents = ", ".join(f"{count} in {domain}" for domain, count in status["open_incidents"].items())
+    console.print(f"open incidents: {incidents or 'none'}")
     for count in status["outbox"]:
         console.print(
             f"outbox {count['channel']}: {count['waiting']} wait, {count['sent']} sent, {count['failed']} failed"

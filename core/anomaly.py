@@ -12,6 +12,28 @@ class AnomalyKind(StrEnum):
     ASSET = "asset"
 
 
+class Sureness(StrEnum):
+    """How sure we are that something is not normal, in words."""
+
+    FAIRLY_SURE = "fairly sure"
+    SURE = "sure"
+    VERY_SURE = "very sure"
+
+
+def sureness_of(p_value: float, threshold: float) -> Sureness:
+    """Return how sure a p-value makes us: the further below the threshold at which anomalies open, the surer.
+
+    Parameters
+    ----------
+    p_value, threshold
+        Both greater than 0; ten times below the threshold is `sure`, a thousand times `very sure`.
+    """
+    times_below = threshold / max(p_value, 1e-300)
+    if times_below >= 1000:  # noqa: PLR2004 - as documented
+        return Sureness.VERY_SURE
+    return Sureness.SURE if times_below >= 10 else Sureness.FAIRLY_SURE  # noqa: PLR2004 - as documented
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What a model says the value should have been.

@@ -70,7 +70,7 @@ def _recent_run_lengths(values: NDArray[np.float64], tolerance: float) -> NDArra
     lengths = run_lengths(values, tolerance)
     samples = np.cumsum(~np.isnan(values))
     within = samples - np.concatenate([np.zeros(LOOKBACK_ROWS + 1, dtype=np.int64), samples])[: len(samples)]
-    return np.minimum(lengths, within)
+    return np.asarray(np.minimum(lengths, within), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ NAME = "prophet_band"
 SLOT_S = 900
 """Length of a slot of the profile: 15 minutes."""
 
+_FIT_STEP_S = 1_800
+"""Prophet is fitted on means of half an hour: eight waves a day need no more, and it is twice as fast."""
+
 _SLOTS_A_DAY = DAY_S // SLOT_S
 _SLOTS_A_WEEK = WEEK_S // SLOT_S
 _NEIGHBOURS = 2
@@ -112,7 +115,7 @@ class ProphetBand:
     def fit(self, history: Window, /) -> FittedProphetBand:
         """Learn level, rhythms and residuals of one series.
 
-        Takes about 0.1 s for a fortnight, nearly all of it Prophet's, on means over 15 minutes.
+        Takes about 0.1 s for a fortnight, nearly all of it Prophet's, on means over half an hour.
 
         Raises
         ------
@@ -128,7 +131,7 @@ class ProphetBand:
         if span_days < 2:  # noqa: PLR2004 - a daily rhythm shows only when it comes back
             raise NotEnoughHistoryError(f"{span_days:.1f} days are too short for a daily rhythm; 2 are needed")
         weekly = span_days >= _WEEKLY_FROM_DAYS
-        profile = _forecast_week(_slot_means(times, values[known], history.calendar), weekly=weekly)
+        profile = _forecast_week(_means(times, values[known], history.calendar), weekly=weekly)
         residuals = _unseen_residuals(times, values[known], history.calendar, weekly=weekly)
         centre, lower, upper = _with_band(profile, residuals, times, values[known], history.calendar)
         until = pd.Timestamp(times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
@@ -213,10 +216,11 @@ def _harmonics(clock: pd.DatetimeIndex, calendar: Calendar, *, weekly: bool) -> 
     return np.column_stack(columns)
 
 
-def _slot_means(times: NDArray[np.datetime64], values: NDArray[np.float64], calendar: Calendar) -> pd.DataFrame:
-    clock = calendar.wall_clock(times).floor(f"{SLOT_S}s")
+def _means(times: NDArray[np.datetime64], values: NDArray[np.float64], calendar: Calendar) -> pd.DataFrame:
+    """Return means over half an hour of the wall clock, as Prophet wants them."""
+    clock = calendar.wall_clock(times).floor(f"{_FIT_STEP_S}s")
     means = pd.Series(values).groupby(clock).mean()
-    middle = pd.DatetimeIndex(means.index) + pd.Timedelta(seconds=SLOT_S / 2)
+    middle = pd.DatetimeIndex(means.index) + pd.Timedelta(seconds=_FIT_STEP_S / 2)
     return _with_conditions(pd.DataFrame({"ds": middle, "y": means.to_numpy()}), calendar)
 
 

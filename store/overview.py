@@ -29,6 +29,8 @@ class Certainty:
     ----------
     p_value
         Smallest of its anomalies that were not taken back, 0 to 1.
+    threshold
+        P-value below which they opened.
     readings, doubtful
         Readings of the driving series in the hour up to the last abnormal moment, and how many of them are flagged
         suspect, bad or missing.
@@ -38,6 +40,7 @@ class Certainty:
 
     incident_id: int
     p_value: float
+    threshold: float
     readings: int
     doubtful: int
     expected: int | None

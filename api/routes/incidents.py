@@ -10,6 +10,7 @@ from api.context import Store
 from api.errors import NotFoundError
 from api.models import AnomalyModel, ChangeModel, IncidentDetail, IncidentList, IncidentModel
 from api.routes.registry import MAX_ID, place_of
+from core.anomaly import sureness_of
 from core.incident import IncidentState
 from store.incidents import IncidentRow, history_of, incidents, one_incident
 from store.judgements import StoredAnomaly, anomalies_of_incident
@@ -55,8 +56,12 @@ def _fields(row: IncidentRow, certainty: Certainty | None) -> Mapping[str, Any]:
     return {
         **fields,
         "asset": {**asset, "name": row.asset, "kind": row.asset_kind, "place": place},
-        "certainty": None if certainty is None else asdict(certainty),
+        "certainty": None if certainty is None else _certainty(certainty),
     }
+
+
+def _certainty(found: Certainty) -> Mapping[str, Any]:
+    return {**asdict(found), "sureness": sureness_of(found.p_value, found.threshold)}
 
 
 def _anomaly(found: StoredAnomaly) -> AnomalyModel:

@@ -108,7 +108,7 @@ export const state = (code) => STATES[code] ?? title(code);
 export function certainty(found) {
   if (!found || found.p_value == null) return { short: "Taken back", long: "Late data shows that it was normal." };
   const p = found.p_value;
-  const short = p <= 1e-4 ? "Very sure" : p <= 1e-3 ? "Sure" : "Fairly sure";
+  const short = title(found.sureness);
   const often = p < 1e-6 ? "less than once in a million" : `about once in ${rounded(1 / p)}`;
   return { short, long: `Normal data looks like this ${often} checks.` };
 }

@@ -132,7 +132,7 @@ def add_fault(
     end = None if fault.ended is None else now - timedelta(seconds=STEP_S * fault.ended)
     anomaly = Anomaly(
         asset_id, DETECTOR, fault.kind, since, end or now, end, False, since + timedelta(minutes=6), fault.p_value,
-        fault.severity, 3.4, 0.001, MODEL, _evidence(drivers, fault),
+        fault.severity, 3.4, 0.05, MODEL, _evidence(drivers, fault),
     )  # fmt: skip
     anomaly_id = add_anomaly(connection, drivers[0][0], anomaly)
     row = IncidentRow(

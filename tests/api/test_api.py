@@ -53,7 +53,14 @@ def test_incidents_are_listed_newest_first_with_certainty(incidents: dict[str, i
     assert burst["opened_at"] == "2026-03-14T09:40:00Z"
     assert burst["asset"]["place"] == {"latitude": 44.4527, "longitude": 26.0468}
     # Two series at five minutes: 24 readings in an hour.
-    assert burst["certainty"] == {"p_value": 0.00004, "readings": 24, "doubtful": 0, "expected": 24}
+    # Rarer by 1,250 times than what opens an anomaly.
+    assert burst["certainty"] == {
+        "p_value": 0.00004,
+        "sureness": "very sure",
+        "readings": 24,
+        "doubtful": 0,
+        "expected": 24,
+    }
 
 
 def test_incidents_can_be_narrowed_to_states_and_a_number(incidents: dict[str, int], api: httpx.Client) -> None:

@@ -2,7 +2,7 @@
 -- Readings are counted over the hour up to the last abnormal moment; an incident whose anomalies were all taken back
 -- is left out.
 with basis as (
-    select m.incident_id, min(a.p_value) as p_value, max(a.last_at) as last_at
+    select m.incident_id, min(a.p_value) as p_value, max(a.threshold) as threshold, max(a.last_at) as last_at
     from incident_anomaly m
     join anomaly a using (anomaly_id)
     where m.incident_id = any (%(incident_ids)s::bigint[]) and not a.retracted
@@ -33,7 +33,7 @@ counted as (
     group by d.incident_id
 )
 select
-    b.incident_id, b.p_value, coalesce(c.readings, 0) as readings, coalesce(c.doubtful, 0) as doubtful,
+    b.incident_id, b.p_value, b.threshold, coalesce(c.readings, 0) as readings, coalesce(c.doubtful, 0) as doubtful,
     c.expected
 from basis b
 left join counted c using (incident_id)
