@@ -23,10 +23,12 @@ def _registry() -> Any:
     return PintUcumRegistry()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _parsed(code: str) -> Any:
     try:
-        return _registry().from_ucum(_ALIASES.get(code, code))
+        quantity = _registry().from_ucum(_ALIASES.get(code, code))
+        # A bare annotation such as {people} comes back as the word that it is; UCUM reads it as the unit 1.
+        return quantity if hasattr(quantity, "units") else _registry().from_ucum("1")
     except Exception as exc:  # lark and pint raise many unrelated kinds for one fact
         raise UnitError(f"'{code}' is not a UCUM unit") from exc
 
@@ -42,6 +44,20 @@ def _linear(source: str, target: str) -> tuple[float, float]:
     except Exception as exc:
         raise UnitError(f"'{source}' cannot be converted to '{target}'") from exc
     return float(at_one - at_zero), float(at_zero)
+
+
+def is_unit(code: str) -> bool:
+    """Return whether a code is a unit that we know: UCUM, or a word that feeds use for numbers without one.
+
+    The first call in a process builds the registry, which takes about a second.
+    """
+    if code in NON_UCUM:
+        return True
+    try:
+        _parsed(code)
+    except UnitError:
+        return False
+    return True
 
 
 def convert(value: float, source: str, target: str) -> float:

@@ -11,6 +11,7 @@ from core.clock import Clock
 from core.errors import StoreUnavailableError
 from core.logging import Action, Log, log_of
 from core.settings import IngestSettings, Settings
+from core.units import is_unit
 from ingest.backoff import Backoff
 from ingest.committer import Committed, Committer, parts_of
 from ingest.connection import check_filters
@@ -53,6 +54,8 @@ def run(settings: Settings, database_url: str, clock: Clock, stop: threading.Eve
     pump = _Pump(settings.ingest, inbox, store, clock, log)
     try:
         store.call(check_schema)
+        # The first unit takes a second to look up: better now than with messages waiting.
+        is_unit("m")
         session.start()
         log.info("ingest started", Action.SERVICE_STARTED, worker=settings.ingest.worker)
         while not stop.is_set():

@@ -9,11 +9,10 @@ from typing import Annotated
 import msgspec
 
 from core.asset import Asset, Domain, Place
-from core.errors import UnitError
 from core.event import DecodedEvent
 from core.message import Decoded, Message, Rejected, RejectReason
 from core.reading import DecodedReading
-from core.units import NON_UCUM, convert
+from core.units import is_unit
 from ingest.decoders.json_payload import INT64, OUT_OF_RANGE, Timestamp, in_utc, read_json, shown
 
 MAX_NAME_CHARACTERS = 200
@@ -24,7 +23,6 @@ MAX_UNIT_CHARACTERS = 64
 _LEVELS = 5
 _DOMAINS = {domain.value: domain for domain in Domain}
 _UNPUBLISHABLE = re.compile("[\x00\ud800-\udfff]")
-_KNOWN_UNITS = 4_096
 _KNOWN_TOPICS = 65_536
 _MAX_TOPIC_CHARACTERS = len("cityvigil/v1/transport//") + 2 * MAX_NAME_CHARACTERS
 
@@ -148,7 +146,7 @@ def _understand(asset: Asset, payload: _Payload, received_at: datetime) -> Decod
 def _readings(device: str, entries: list[_Reading], times: _Times) -> tuple[DecodedReading, ...] | Rejected:
     readings = []
     for index, entry in enumerate(entries):
-        if not _is_unit(entry.unit):
+        if not is_unit(entry.unit):
             where = f"readings[{index}].unit"
             return Rejected(RejectReason.UNIT_MISMATCH, f"{where}: {shown(entry.unit)} is not a UCUM unit")
         if entry.value is None:
@@ -172,17 +170,3 @@ def _events(device: str, entries: list[_Event], times: _Times) -> tuple[DecodedE
 
 def _no_such_time(where: str) -> Rejected:
     return Rejected(RejectReason.WRONG_TYPE, f"{where}: lies outside the years 1 to 9999")
-
-
-@lru_cache(maxsize=_KNOWN_UNITS)
-def _is_unit(code: str) -> bool:
-    if code in NON_UCUM:
-        return True
-    from pint import DimensionalityError
-
-    try:
-        convert(0.0, code, "1")
-    except UnitError as exc:
-        # A code that measures something else than a plain number was understood; any other fault means it was not.
-        return isinstance(exc.__cause__, DimensionalityError)
-    return True

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UnitError
-from core.units import NON_UCUM, convert
+from core.units import NON_UCUM, convert, is_unit
 
 # Exact by definition of the units: SI, ISO 80000, NIST SP 811 appendix B for the metre of water and Fahrenheit.
 FACTORS = [
@@ -68,3 +68,17 @@ def test_word_for_a_number_without_unit_converts_to_itself_only(word: str) -> No
     for source, target in ((word, "1"), ("1", word)):
         with pytest.raises(UnitError):
             convert(3.0, source, target)
+
+
+@pytest.mark.parametrize("code", ["m3/h", "Cel", "%", "{people}", "1", "", "0/1", "m[H2O]"])
+def test_a_known_code_is_a_unit(code: str) -> None:
+    assert is_unit(code)
+
+
+@pytest.mark.parametrize("code", ["furlongs", "m3 per h", "°C", "{"])
+def test_anything_else_is_no_unit(code: str) -> None:
+    assert not is_unit(code)
+
+
+def test_a_bare_annotation_is_the_unit_one() -> None:
+    assert convert(3.0, "{people}", "1") == 3.0

@@ -314,6 +314,13 @@ def test_the_same_bytes_count_again_unless_the_broker_repeats_them_in_time(
     assert len(stored_values(connection)) == stored
 
 
+def test_the_same_bytes_after_the_window_within_one_batch_count_again(connection: Connection) -> None:
+    later = ARRIVAL + timedelta(seconds=SETTINGS.redelivery_window_s + 1)
+    pair = [message("d", reading()), message("d", reading(), received_at=later, duplicate=True)]
+    commit_messages(connection, pair, SETTINGS)
+    assert [time for _, _, time, _ in stored_values(connection)] == [ARRIVAL, later]
+
+
 def test_a_redelivery_that_was_never_seen_is_news(connection: Connection) -> None:
     commit_messages(connection, [message("d", reading(), duplicate=True)], SETTINGS)
     assert account(connection).stored == 1
