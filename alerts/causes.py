@@ -36,13 +36,14 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         Rule("a lamp that burns by day, or is not dimmed", lambda d: d.get("active_power") == 1),
     ),
     "feeder": (
-        Rule("a feeder that has lost its supply", lambda d: d.get("voltage") == -1 and d.get("active_power", -1) == -1),
+        Rule("a feeder that has lost its supply", lambda d: d.get("voltage") == -1 and d.get("active_power") == -1),
+        Rule("a feeder without supply, or a voltage that the grid does not hold", lambda d: d.get("voltage") == -1),
         Rule("lamps that are out on this feeder", lambda d: d.get("active_power") == -1),
         Rule("lamps that burn when they should not", lambda d: d.get("active_power") == 1),
-        Rule("a voltage that the grid does not hold", lambda d: d.get("voltage", 0) != 0),
+        Rule("a voltage that the grid does not hold", lambda d: d.get("voltage") == 1),
     ),
     "vehicle": (
-        Rule("a breakdown or a blocked road", lambda d: d.get("schedule_offset") == -1 and d.get("speed", -1) == -1),
+        Rule("a breakdown or a blocked road", lambda d: d.get("schedule_offset") == -1 and d.get("speed") == -1),
         Rule("a delay: congestion or an obstacle", lambda d: d.get("schedule_offset") == -1),
         Rule("a vehicle that runs ahead of its timetable", lambda d: d.get("schedule_offset") == 1),
         Rule("unusual crowding", lambda d: d.get("occupancy") == 1),

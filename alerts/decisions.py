@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from alerts.explanation import Explanation, explain
 from core.anomaly import AnomalyKind
@@ -14,7 +14,15 @@ from store.registry import StoredAsset
 
 ENDED = frozenset({IncidentState.RESOLVED.value, IncidentState.DISMISSED.value})
 
-OPENED, REOPENED, RESOLVED, CHANGED = "opened", "reopened", "resolved", "changed"
+OPENED, REOPENED, RESOLVED = "opened", "reopened", "resolved"
+RECLASSIFIED = "reclassified"
+"""The thing turned out to be at fault and not its instrument, or the other way round: another queue's business."""
+EXTENDED = "extended"
+"""Late readings moved the end of what is over."""
+CHANGED = "changed"
+"""Anything else; neither the history nor a message tells of it."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +34,15 @@ class Decision:
     incident
         As it is to be; its number is 0 if it is new.
     change
-        `opened`, `reopened`, `resolved`, or `changed` for anything that no one needs to be told of.
+        `opened`, `reopened`, `resolved`, `reclassified`, `extended` or `changed`.
     reason
         Why, in plain words.
     anomaly_ids
         What belongs under it.
     explanation
         None where only the state changes.
+    told
+        Whether a message tells of it.
     """
 
     incident: IncidentRow
@@ -40,6 +50,7 @@ class Decision:
     reason: str
     anomaly_ids: tuple[int, ...]
     explanation: Explanation | None
+    told: bool = True
 
 
 def decide(
@@ -49,8 +60,11 @@ def decide(
     now: datetime,
     settings: AlertSettings,
     time_zone: str,
+    judged_until: datetime | None = None,
 ) -> Decision | None:
     """Decide what becomes of an asset's latest incident; None if nothing does.
+
+    To be repeated with what it has decided until it returns None: an incident that is over makes room for a later one.
 
     Parameters
     ----------
@@ -60,26 +74,19 @@ def decide(
         Those of the asset that may matter, retracted ones included.
     now
         Processing time.
+    judged_until
+        Event time up to which the engine has judged; None if it has not, so that no calm can be told.
     """
-    real = [a for a in anomalies if not a.anomaly.retracted]
-    running = latest if latest is not None and latest.state not in ENDED else None
-    if running is not None:
-        mine = [a for a in real if _reaches(a, running.opened_at)]
-        return _update(asset, running, mine, now, time_zone) if mine else _take_back(running, now)
-    fresh = [a for a in real if latest is None or latest.resolved_at is None or _reaches(a, latest.resolved_at)]
-    fresh = [a for a in fresh if latest is None or latest.calm_since is None or a.anomaly.last_at > latest.calm_since]
-    if not fresh:
-        return None
-    explained = _row(asset, 0, fresh, now, time_zone)
-    relapse = (
-        latest is not None
-        and latest.resolved_at is not None
-        and (explained[0].opened_at - latest.resolved_at <= timedelta(seconds=settings.reopen_within_s))
-    )
-    if relapse and latest is not None and latest.state == IncidentState.RESOLVED.value:
-        row = replace(explained[0], incident_id=latest.incident_id, opened_at=latest.opened_at)
-        return Decision(row, REOPENED, "it came back", _ids(fresh), explained[1])
-    return Decision(explained[0], OPENED, explained[1].text, _ids(fresh), explained[1])
+    real = sorted((a for a in anomalies if not a.anomaly.retracted), key=lambda a: (a.anomaly.since, a.anomaly_id))
+    calm_before = None if judged_until is None else judged_until - timedelta(seconds=settings.calm_s)
+    if latest is None or latest.state in ENDED:
+        mine = _stretch([a for a in real if latest is None or _is_news(a, latest)], settings)
+        return _begin(asset, latest, mine, now, settings, time_zone, calm_before) if mine else None
+    mine = _stretch([a for a in real if _reaches(a, latest.opened_at)], settings)
+    if not mine:
+        return _take_back(latest, now)
+    changed = _update(asset, latest, mine, now, time_zone)
+    return resolve(latest, now) if changed is None and _is_over(latest, calm_before) else changed
 
 
 def resolve(incident: IncidentRow, now: datetime) -> Decision:
@@ -93,7 +100,63 @@ def _ids(anomalies: Sequence[StoredAnomaly]) -> tuple[int, ...]:
 
 
 def _reaches(stored: StoredAnomaly, time: datetime) -> bool:
-    return stored.anomaly.ended_at is None or stored.anomaly.ended_at >= time
+    return _end(stored) >= time
+
+
+def _end(stored: StoredAnomaly) -> datetime:
+    return stored.anomaly.ended_at or _NEVER
+
+
+def _is_over(incident: IncidentRow, calm_before: datetime | None) -> bool:
+    return incident.calm_since is not None and calm_before is not None and incident.calm_since <= calm_before
+
+
+def _is_news(stored: StoredAnomaly, ended: IncidentRow) -> bool:
+    """Return whether an anomaly says something that an ended incident does not."""
+    if ended.state == IncidentState.DISMISSED.value:
+        return stored.anomaly.since > ended.updated_at
+    if stored.anomaly.ended_at is None or ended.resolved_at is None or ended.calm_since is None:
+        return True
+    return stored.anomaly.ended_at >= ended.resolved_at and stored.anomaly.last_at > ended.calm_since
+
+
+def _stretch(anomalies: Sequence[StoredAnomaly], settings: AlertSettings) -> list[StoredAnomaly]:
+    """Return the first of them, by start, and those that follow without a calm so long that they are another fault."""
+    longest_calm = timedelta(seconds=max(settings.calm_s, settings.reopen_within_s))
+    found: list[StoredAnomaly] = []
+    end: datetime | None = None
+    for stored in anomalies:
+        if end is not None and stored.anomaly.since - end > longest_calm:
+            break
+        found.append(stored)
+        end = _end(stored) if end is None else max(end, _end(stored))
+    return found
+
+
+def _begin(
+    asset: StoredAsset,
+    ended: IncidentRow | None,
+    mine: Sequence[StoredAnomaly],
+    now: datetime,
+    settings: AlertSettings,
+    time_zone: str,
+    calm_before: datetime | None,
+) -> Decision:
+    row, explanation = _row(asset, 0, mine, now, time_zone)
+    is_over = _is_over(row, calm_before)
+    if ended is None or ended.state != IncidentState.RESOLVED.value or not _is_relapse(ended, row, settings):
+        # What was over before it was seen is told once, when it is resolved.
+        return Decision(row, OPENED, explanation.text, _ids(mine), explanation, told=not is_over)
+    row = replace(row, incident_id=ended.incident_id, opened_at=ended.opened_at)
+    if is_over:
+        row = replace(row, state=IncidentState.RESOLVED.value, resolved_at=row.calm_since)
+        return Decision(row, EXTENDED, "late readings have moved its end", _ids(mine), explanation, told=False)
+    return Decision(row, REOPENED, "it came back", _ids(mine), explanation)
+
+
+def _is_relapse(ended: IncidentRow, row: IncidentRow, settings: AlertSettings) -> bool:
+    within = timedelta(seconds=settings.reopen_within_s)
+    return ended.resolved_at is not None and row.opened_at - ended.resolved_at <= within
 
 
 def _update(
@@ -103,7 +166,10 @@ def _update(
     row = replace(row, state=running.state, severity=max(row.severity, running.severity))
     if replace(row, updated_at=running.updated_at) == running:
         return None
-    return Decision(row, CHANGED, explanation.text, _ids(mine), explanation)
+    if row.kind != running.kind:
+        culprit = "the thing itself" if row.kind == AnomalyKind.ASSET.value else "the instrument"
+        return Decision(row, RECLASSIFIED, f"it is {culprit} after all", _ids(mine), explanation)
+    return Decision(row, CHANGED, explanation.text, _ids(mine), explanation, told=False)
 
 
 def _take_back(running: IncidentRow, now: datetime) -> Decision:
@@ -136,7 +202,7 @@ def _row(
         state=IncidentState.OPEN.value,
         opened_at=min(a.anomaly.since for a in mine),
         updated_at=now,
-        calm_since=None if lasting else max(a.anomaly.ended_at or a.anomaly.last_at for a in mine),
+        calm_since=None if lasting else max(max(_end(a), a.anomaly.last_at) for a in mine),
         resolved_at=None,
         severity=max(a.anomaly.severity for a in mine),
         explanation=explanation.text,

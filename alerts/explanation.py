@@ -7,7 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from alerts.causes import likely_cause
-from core.anomaly import AnomalyKind, Evidence
+from core.anomaly import AnomalyKind, Evidence, Sureness, sureness_of
 from core.quality import QualityFlag
 from store.judgements import StoredAnomaly
 from store.registry import StoredAsset
@@ -20,9 +20,11 @@ _KINDS = {
     "feeder": "feeder",
     "tank": "tank",
 }
-_FLAT_LINE = "flat_line"
+_UNITS = {"m[H2O]": "m H₂O", "m3/h": "m³/h", "m/s2": "m/s²", "Cel": "°C", "deg": "°", "0/1": "", "count": ""}
+"""How people write what UCUM writes otherwise."""
+
 _SILENCE = "silence"
-_SURE_DECADES = 3.0
+_HIGH_LOW = {1: "high", -1: "low"}
 _MOST_OTHERS = 3
 
 
@@ -37,14 +39,14 @@ class Explanation:
     cause
         What it may be; None when no rule of thumb holds.
     sureness
-        `very sure`, `sure` or `fairly sure`.
+        How sure we are.
     drivers
         The evidence, one line per series, weightiest first.
     """
 
     text: str
     cause: str | None
-    sureness: str
+    sureness: Sureness
     drivers: tuple[Evidence, ...]
 
 
@@ -86,12 +88,16 @@ def _drivers(anomalies: Sequence[StoredAnomaly]) -> tuple[Evidence, ...]:
 
 
 def _excess(evidence: Evidence) -> float:
-    """Return how far outside its band a value lies, in half-widths; infinite for what has no band."""
-    if None in (evidence.observed, evidence.expected, evidence.lower, evidence.upper):
+    """Return how far outside its band a value lies, in half-widths.
+
+    Infinite for a value that is judged without a band, -1 where there is no value to compare.
+    """
+    if evidence.observed is None:
+        return -1.0
+    if evidence.expected is None or evidence.lower is None or evidence.upper is None:
         return math.inf
-    observed, expected = evidence.observed or 0.0, evidence.expected or 0.0
-    edge = (evidence.lower if observed < expected else evidence.upper) or 0.0
-    return abs(observed - expected) / max(abs(edge - expected), 1e-12)
+    edge = evidence.lower if evidence.observed < evidence.expected else evidence.upper
+    return abs(evidence.observed - evidence.expected) / max(abs(edge - evidence.expected), 1e-12)
 
 
 def _direction(evidence: Evidence) -> int:
@@ -101,19 +107,25 @@ def _direction(evidence: Evidence) -> int:
 
 
 def _main_clause(anomalies: Sequence[StoredAnomaly], drivers: Sequence[Evidence]) -> str:
-    detectors = {a.anomaly.detector for a in anomalies}
-    first = drivers[0]
-    if _SILENCE in detectors:
-        return f"no reading of {', '.join(e.metric for e in drivers[:_MOST_OTHERS])}"
-    if first.expected is None or first.observed is None:
-        stuck = f" at {_number(first.observed)} {first.unit}".rstrip() if first.observed is not None else ""
-        return f"{first.metric} has not moved{stuck}"
-    band = f"{_number(first.lower)} to {_number(first.upper)}"
-    change = _percent(first)
-    return (
-        f"{first.metric} {_number(first.observed)} {first.unit} where {_number(first.expected)} ({band}) is expected"
-        f"{change}"
-    )
+    silent = [_words(e.metric) for a in anomalies if a.anomaly.detector == _SILENCE for e in a.anomaly.evidence]
+    if silent:
+        return f"no usable reading of {_listed(silent)}"
+    first = drivers[0] if drivers else None
+    if first is None or first.observed is None:
+        return "its signals are not as usual"
+    observed = _quantity(first.observed, first.unit)
+    if first.expected is None or first.lower is None or first.upper is None:
+        return f"{_words(first.metric)} has not moved, at {observed},"
+    if _direction(first) == 0:
+        return f"its signals do not go together as usual, {_words(first.metric)} ({observed}) least of all,"
+    lower, upper = _number(first.lower), _number(first.upper)
+    band = f" ({lower} to {upper})" if lower != upper else ""
+    return f"{_words(first.metric)} is {observed} where {_number(first.expected)}{band} is expected{_percent(first)}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = len(words) - _MOST_OTHERS
+    return f"{', '.join(words[:_MOST_OTHERS])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _percent(evidence: Evidence) -> str:
@@ -130,9 +142,7 @@ def _others(drivers: Sequence[Evidence]) -> str:
     outside = [e for e in drivers[1:] if _direction(e) != 0]
     if not outside:
         return ""
-    words = [f"{e.metric} {'high' if _direction(e) > 0 else 'low'}" for e in outside[:_MOST_OTHERS]]
-    more = len(outside) - len(words)
-    return f"Also {', '.join(words)}{f' and {more} more' if more else ''}."
+    return f"Also {_listed([f'{_words(e.metric)} {_HIGH_LOW[_direction(e)]}' for e in outside])}."
 
 
 def _sensor_cause(anomalies: Sequence[StoredAnomaly]) -> str:
@@ -141,20 +151,28 @@ def _sensor_cause(anomalies: Sequence[StoredAnomaly]) -> str:
     return "the instrument rather than what it measures"
 
 
-def _sureness(anomalies: Sequence[StoredAnomaly]) -> str:
+def _sureness(anomalies: Sequence[StoredAnomaly]) -> Sureness:
     rarest = min(anomalies, key=lambda a: a.anomaly.p_value).anomaly
-    decades = math.log10(rarest.threshold / max(rarest.p_value, 1e-300))
-    if decades >= 2 * _SURE_DECADES:
-        return "very sure"
-    return "sure" if decades >= _SURE_DECADES else "fairly sure"
+    return sureness_of(rarest.p_value, rarest.threshold)
 
 
 def _clock_time(time: datetime, time_zone: str) -> str:
     return time.astimezone(ZoneInfo(time_zone)).strftime("%H:%M on %d %B")
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"  # noqa: PLR2004
+def _quantity(value: float, unit: str) -> str:
+    return f"{_number(value)} {_UNITS.get(unit, unit)}".rstrip()
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _number(value: float) -> str:
+    """Return three significant digits at most, no exponent, and no sign before a zero."""
+    if abs(value) >= 100:  # noqa: PLR2004
+        return f"{value:.0f}"
+    return f"{round(value, 3) + 0.0:.3g}"
 
 
 def describe_data(points: Sequence[Point], expected: int) -> str:
@@ -167,6 +185,8 @@ def describe_data(points: Sequence[Point], expected: int) -> str:
     expected
         Readings that this hour should have; 0 when not known.
     """
+    if not points:
+        return "no reading in the hour"
     doubtful = sum(1 for p in points if p.quality in (QualityFlag.SUSPECT, QualityFlag.BAD))
     count = f"{len(points)} of {expected} readings in the hour" if expected else f"{len(points)} readings in the hour"
     return f"{count}, {doubtful} of them doubtful" if doubtful else f"{count}, none doubtful"

@@ -1,8 +1,10 @@
 """Sends what the outbox holds: at least once, with a key by which a receiver knows a repeat."""
 
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, Protocol
 
 import httpx
@@ -11,13 +13,13 @@ from core.clock import Clock
 from core.errors import PermanentError, TransientError
 from core.logging import Action, Log
 from core.settings import AlertSettings
-from store.database import Connection
+from store.database import Connection, transaction
 from store.incidents import OutboxMessage, due_messages, mark_delayed, mark_sent
 
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 900.0
-_SERVER_ERROR = 500
-_CLIENT_ERROR = 400
+_MOST_AT_ONCE = 100
+"""Messages in one round, so that the service can look up, and be stopped, in between."""
 _TRY_AGAIN_LATER = frozenset({408, 425, 429})
 
 
@@ -76,26 +78,42 @@ class LogChannel:
 
 
 class WebhookChannel:
-    """Posts messages as JSON to one address; the key travels in the `Idempotency-Key` header."""
+    """Posts messages as JSON to one address; the key travels in the `Idempotency-Key` header.
+
+    Parameters
+    ----------
+    url
+        May hold a token: no error and no log line shows it.
+    """
 
     name = "webhook"
 
     def __init__(self, url: str, client: httpx.Client) -> None:
         self._url = url
         self._client = client
+        # httpx logs each request with its whole URL.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
 
     def send(self, key: str, body: Mapping[str, Any]) -> None:
-        """Post one message; any 2xx or 3xx answer counts as taken."""
+        """Post one message; a 2xx answer counts as taken, a redirection does not: nobody took it."""
         try:
-            answer = self._client.post(self._url, json=dict(body), headers={"Idempotency-Key": key})
-        except httpx.HTTPError as exc:
-            # The URL may hold a token, and httpx puts it into some messages: only the kind of failure is told.
-            raise DeliveryDelayedError(f"the webhook could not be reached: {type(exc).__name__}") from exc
-        status = answer.status_code
-        if status >= _SERVER_ERROR or status in _TRY_AGAIN_LATER:
-            raise DeliveryDelayedError(f"the webhook answered {status}")
-        if status >= _CLIENT_ERROR:
+            # Streamed, since only the status matters: a body without end must not hold the outbox up.
+            with self._client.stream("POST", self._url, json=dict(body), headers={"Idempotency-Key": key}) as answer:
+                status = answer.status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            # httpx puts the URL into some messages: only the kind of failure is told.
+            raise DeliveryDelayedError(f"the webhook could not be reached: {type(exc).__name__}") from None
+        if httpx.codes.is_success(status):
+            return
+        if httpx.codes.is_client_error(status) and status not in _TRY_AGAIN_LATER:
             raise DeliveryRefusedError(f"the webhook answered {status}")
+        raise DeliveryDelayedError(f"the webhook answered {status}")
+
+
+class _Outcome(Enum):
+    TAKEN = auto()
+    DELAYED = auto()
+    REFUSED = auto()
 
 
 class Outbox:
@@ -124,27 +142,32 @@ class Outbox:
         self._jitter = jitter
 
     def round(self) -> int:
-        """Send all that is due and return how many messages were taken."""
-        sent = 0
-        while True:
-            with self._connection.transaction():
-                due = due_messages(self._connection, self._clock.now(), 1)
-                if not due:
-                    return sent
-                sent += self._send(due[0])
+        """Send what is due, and return how many messages were taken.
 
-    def _send(self, message: OutboxMessage) -> bool:
+        Ends early when a message has to be put off: where one was not taken the next would only wait as long.
+        """
+        taken = 0
+        for _ in range(_MOST_AT_ONCE):
+            with transaction(self._connection):
+                due = due_messages(self._connection, self._clock.now(), 1)
+                outcome = self._send(due[0]) if due else None
+            if outcome is None or outcome is _Outcome.DELAYED:
+                break
+            taken += outcome is _Outcome.TAKEN
+        return taken
+
+    def _send(self, message: OutboxMessage) -> _Outcome:
         now = self._clock.now()
         try:
             self._channel(message.channel).send(message.idempotency_key, message.body)
         except DeliveryDelayedError as exc:
             self._put_off(message, now, str(exc), final=message.attempts + 1 >= self._settings.webhook_attempts)
+            return _Outcome.DELAYED
         except DeliveryRefusedError as exc:
             self._put_off(message, now, str(exc), final=True)
-        else:
-            mark_sent(self._connection, message.outbox_id, now)
-            return True
-        return False
+            return _Outcome.REFUSED
+        mark_sent(self._connection, message.outbox_id, now)
+        return _Outcome.TAKEN
 
     def _channel(self, name: str) -> Channel:
         if name not in self._channels:

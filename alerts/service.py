@@ -10,7 +10,7 @@ import httpx
 from alerts.outbox import Channel, LogChannel, Outbox, WebhookChannel
 from alerts.tracker import Tracker
 from core.clock import Clock
-from core.errors import StoreUnavailableError
+from core.errors import SettingsError, StoreUnavailableError
 from core.logging import Action, log_of
 from core.settings import AlertSettings, Settings
 from store.database import connect
@@ -26,6 +26,8 @@ def run(settings: Settings, database_url: str, clock: Clock, stop: threading.Eve
     ------
     SchemaError
         If the schema is not this version's.
+    SettingsError
+        If the webhook's address is none.
     """
     log = log_of("alerts")
     with open_channels(settings.alerts) as channels:
@@ -40,12 +42,28 @@ def run(settings: Settings, database_url: str, clock: Clock, stop: threading.Eve
 
 @contextmanager
 def open_channels(settings: AlertSettings) -> Iterator[list[Channel]]:
-    """Open the channels that the settings name: the log always, a webhook if there is an address."""
+    """Open the channels that the settings name: the log always, a webhook if there is an address.
+
+    Raises
+    ------
+    SettingsError
+        If the address is none that can be posted to.
+    """
     channels: list[Channel] = [LogChannel(log_of("alerts"))]
     with httpx.Client(timeout=settings.webhook_timeout_s) as client:
         if settings.webhook_url is not None:
-            channels.append(WebhookChannel(settings.webhook_url.get_secret_value(), client))
+            channels.append(WebhookChannel(_checked(settings.webhook_url.get_secret_value()), client))
         yield channels
+
+
+def _checked(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL()
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise SettingsError("CITYVIGIL_ALERTS__WEBHOOK_URL: is not an http or https address")
+    return url
 
 
 def _run_connected(

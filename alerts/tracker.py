@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.decisions import CHANGED, OPENED, REOPENED, RESOLVED, Decision, decide, resolve
+from alerts.decisions import CHANGED, OPENED, REOPENED, RESOLVED, Decision, decide
 from alerts.explanation import describe_data
 from alerts.message import compose
 from core.clock import Clock
 from core.logging import Action, Log
 from core.settings import AlertSettings
 from store.arrivals import BEGINNING, anomalies_since, move_cursor, read_cursor
-from store.database import Connection
+from store.database import Connection, transaction
 from store.incidents import (
     IncidentRow,
     add_incident,
@@ -33,7 +33,7 @@ ACTOR = "cityvigil"
 
 _LOOK_BACK = timedelta(days=7)
 _HOUR = timedelta(hours=1)
-_MOST_POINTS = 2_000
+_MOST_POINTS = 10_000
 _ACTIONS = {
     OPENED: Action.INCIDENT_OPENED,
     REOPENED: Action.INCIDENT_REOPENED,
@@ -69,44 +69,38 @@ class Tracker:
         self._log = log
 
     def round(self) -> int:
-        """Take in what has changed since the last round and return how many incidents changed.
+        """Take in what has changed since the last round and return how many changes that made to incidents.
 
-        Each asset is one transaction; the cursor moves in the last of them, so a crash repeats work and loses none.
+        Each change is one transaction; the cursor moves in the last of them, so a crash repeats work and loses none.
         """
-        horizon, assets = anomalies_since(self._connection, read_cursor(self._connection, CONSUMER) or BEGINNING)
+        # In this order: an anomaly that the engine commits in between must not look like calm.
         judged_until = engine_state(self._connection).judged_until
-        changed = sum(self._follow(asset_id, judged_until) for asset_id in sorted(assets))
+        horizon, assets = anomalies_since(self._connection, read_cursor(self._connection, CONSUMER) or BEGINNING)
         if judged_until is not None:
-            calm_since = judged_until - timedelta(seconds=self._settings.calm_s)
-            changed += sum(self._calm(asset_id) for asset_id in calming_assets(self._connection, calm_since))
-        with self._connection.transaction():
+            calm_before = judged_until - timedelta(seconds=self._settings.calm_s)
+            assets.update(calming_assets(self._connection, calm_before))
+        changed = 0
+        for asset_id in sorted(assets):
+            while self._follow(asset_id, judged_until):
+                changed += 1
+        with transaction(self._connection):
             move_cursor(self._connection, CONSUMER, horizon, judged_until)
         return changed
 
     def _follow(self, asset_id: int, judged_until: datetime | None) -> bool:
+        """Make the next change to an asset's incidents; False if there is none."""
         now = self._clock.now()
-        with self._connection.transaction():
+        with transaction(self._connection):
             asset = lock_asset(self._connection, asset_id)
             latest = latest_incident(self._connection, asset_id)
             since = (judged_until or now) - _LOOK_BACK
-            if latest is not None:
+            if latest is not None and latest.resolved_at is None:
                 since = min(since, latest.opened_at)
             anomalies = anomalies_of_asset(self._connection, asset_id, since)
-            decision = decide(asset, latest, anomalies, now, self._settings, self._time_zone)
+            decision = decide(asset, latest, anomalies, now, self._settings, self._time_zone, judged_until)
             if decision is None:
                 return False
             self._apply(decision, anomalies)
-        self._say(decision)
-        return True
-
-    def _calm(self, asset_id: int) -> bool:
-        with self._connection.transaction():
-            lock_asset(self._connection, asset_id)
-            latest = latest_incident(self._connection, asset_id)
-            if latest is None or latest.calm_since is None:
-                return False
-            decision = resolve(latest, self._clock.now())
-            self._apply(decision, ())
         self._say(decision)
         return True
 
@@ -123,6 +117,8 @@ class Tracker:
         event_id = record_change(
             self._connection, incident_id, incident.updated_at, ACTOR, decision.change, decision.reason
         )
+        if not decision.told:
+            return
         mine = [a for a in anomalies if a.anomaly_id in decision.anomaly_ids]
         versions = tuple(sorted({a.anomaly.model_version for a in mine}))
         body = compose(decision, incident_id, self._data_quality(decision, mine), versions, self._settings.page_url)
@@ -134,7 +130,7 @@ class Tracker:
             post(self._connection, key, incident_id, channel, {**body, "key": key}, incident.updated_at)
 
     def _data_quality(self, decision: Decision, mine: Sequence[StoredAnomaly]) -> str:
-        if decision.explanation is None or not mine:
+        if decision.explanation is None or not decision.explanation.drivers:
             return ""
         series_id = decision.explanation.drivers[0].series_id
         last_at = max(a.anomaly.last_at for a in mine)

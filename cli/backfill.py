@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from core.logging import Action, log_of
 from core.quality import QualityFlag
 from simulators.city import City
 from simulators.history import HistoryBlock, history
@@ -38,6 +39,13 @@ def backfill(connection: Connection, city: City, start: datetime, end: datetime)
     numbers = np.array(register(connection, city), dtype=np.int32)
     stored = sum(_store(connection, _columns(block, numbers)) for block in history(city, start, end))
     analyze_readings(connection)
+    log_of("backfill").debug(
+        f"stored {stored:,} readings of {city.name}",
+        Action.HISTORY_STORED,
+        readings=stored,
+        start=start.isoformat(),
+        end=end.isoformat(),
+    )
     return stored
 
 

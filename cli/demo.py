@@ -40,6 +40,8 @@ _CALM = timedelta(minutes=6)
 """Simulated time from the engine's start to the first fault."""
 _DAY = timedelta(hours=24)
 _LOOK_S = 0.5
+_STOP_S = 5.0
+"""What is not stopped by then is killed: nothing of a demonstration is worth a longer wait."""
 _MOST_INCIDENTS = 1_000
 _FIRST_FAULT_LASTS = timedelta(hours=3)
 
@@ -95,31 +97,18 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
         If a service ends by itself.
     """
     began_at = time.monotonic()
-    folder = settings.data_dir / "demo"
     city = city_of(settings, options.city, options.seed)
     check_fault(city, _first_fault(options, options.start))
     _forget_outside()
     with ExitStack() as opened:
-        console.print("starting database and broker …")
-        stack = opened.enter_context(open_stack(read_settings(), folder))
-        stack = stack.with_database(fresh_database(stack.database_url))
-        connection = opened.enter_context(connect(stack.database_url, "demo"))
-        readings = _fill(connection, city, options.start, console)
-        stack = _paced(stack, settings, options)
-        os.environ.update(stack.environment)
+        connection, readings = _open_store(opened, settings, options, city, console)
         settings = read_settings()
-        reserve_session(settings.mqtt)
-        opened.enter_context(announced(settings.data_dir.parent, stack.environment))
-        supervisor = opened.enter_context(Supervisor(folder / "logs"))
-        labels = folder / LABELS
-        labels.write_text("", encoding="utf-8")
-        stack.start(supervisor, *SERVICES)
-        _start_city(stack, supervisor, options)
+        supervisor = _start_services(opened, settings, options)
         console.print(f"watching {len(city.series)} series of {len(city.assets)} assets: {settings.alerts.page_url}")
         watch = _Watch(connection, supervisor, settings, console, stop)
         if not watch.wait_for_engine():
             return {}
-        fault = _break_something(city, options, settings, labels, console)
+        fault = _break_something(city, options, settings, settings.data_dir / LABELS, console)
         found = watch.wait_for_incident(fault, options.patience_s)
         if found is None:
             return {}
@@ -129,6 +118,38 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
             console.print("more faults follow; Ctrl-C ends it")
             watch.follow_incidents()
         return summary
+
+
+def _open_store(
+    opened: ExitStack, settings: Settings, options: DemoOptions, city: City, console: Console
+) -> tuple[Connection, int]:
+    """Start database and broker, fill the one, and put how to reach both into the environment, for us and others.
+
+    Returns
+    -------
+    A connection, and how many readings were back-filled.
+    """
+    console.print("starting database and broker …")
+    stack = opened.enter_context(open_stack(read_settings(), settings.data_dir / "demo"))
+    stack = stack.with_database(fresh_database(stack.database_url))
+    connection = opened.enter_context(connect(stack.database_url, "demo"))
+    readings = _fill(connection, city, options.start, console)
+    stack = _paced(stack, settings, options)
+    os.environ.update(stack.environment)
+    opened.enter_context(announced(settings.data_dir, stack.environment))
+    return connection, readings
+
+
+def _start_services(opened: ExitStack, settings: Settings, options: DemoOptions) -> Supervisor:
+    """Start every service and the city, in the folder that the settings name by now."""
+    reserve_session(settings.mqtt)
+    supervisor = opened.enter_context(Supervisor(settings.data_dir / "logs", _STOP_S))
+    (settings.data_dir / LABELS).write_text("", encoding="utf-8")
+    for name in SERVICES:
+        start_command(supervisor, name, name)
+    arguments = ["--city", options.city, "--seed", str(options.seed), "--start", options.start.isoformat()]
+    start_command(supervisor, "simulate", "simulate", *arguments)
+    return supervisor
 
 
 def _forget_outside() -> None:
@@ -155,11 +176,6 @@ def _paced(stack: Stack, settings: Settings, options: DemoOptions) -> Stack:
         ENGINE__ROUND_S=options.speed,
         ALERTS__ROUND_S=options.speed / 2,
     )
-
-
-def _start_city(stack: Stack, supervisor: Supervisor, options: DemoOptions) -> None:
-    arguments = ["--city", options.city, "--seed", str(options.seed), "--start", options.start.isoformat()]
-    stack.run(supervisor, "simulate", "simulate", *arguments)
 
 
 def _break_something(city: City, options: DemoOptions, settings: Settings, labels: Path, console: Console) -> Fault:

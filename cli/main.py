@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +12,10 @@ import typer
 from rich.console import Console
 
 from cli.context import database, load_settings, stop_on_signal
+from core.clock import Clock
 from core.errors import CityVigilError
 from core.logging import Action, log_of
-from core.settings import clock_of
+from core.settings import Settings, clock_of
 
 if TYPE_CHECKING:
     from simulators.faults import FaultKind
@@ -27,6 +30,17 @@ dashboards_app = typer.Typer(help="Grafana dashboards.", no_args_is_help=True)
 app.add_typer(dashboards_app, name="dashboards")
 
 _Speed = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per second.")]
+
+
+def _serve(name: str, run: Callable[[Settings, str, Clock, threading.Event], None]) -> None:
+    """Run a service until it is told to stop; what ends it otherwise is in its log."""
+    settings = load_settings()
+    try:
+        with stop_on_signal() as stop, database(settings) as url:
+            run(settings, url, clock_of(settings.clock), stop)
+    except CityVigilError as exc:
+        log_of(name).error(str(exc), Action.SERVICE_FAILED)
+        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -49,9 +63,7 @@ def ingest() -> None:
     """Take messages from the MQTT broker into the store."""
     from ingest.service import run
 
-    settings = load_settings()
-    with stop_on_signal() as stop, database(settings) as url:
-        run(settings, url, clock_of(settings.clock), stop)
+    _serve("ingest", run)
 
 
 @app.command()
@@ -59,9 +71,7 @@ def engine() -> None:
     """Judge what has been stored."""
     from engine.service import run
 
-    settings = load_settings()
-    with stop_on_signal() as stop, database(settings) as url:
-        run(settings, url, clock_of(settings.clock), stop)
+    _serve("engine", run)
 
 
 @app.command()
@@ -69,9 +79,7 @@ def alerts() -> None:
     """Turn anomalies into incidents, and incidents into messages."""
     from alerts.service import run
 
-    settings = load_settings()
-    with stop_on_signal() as stop, database(settings) as url:
-        run(settings, url, clock_of(settings.clock), stop)
+    _serve("alerts", run)
 
 
 @app.command()
@@ -79,9 +87,7 @@ def api() -> None:
     """Serve the REST API, the metrics and the page."""
     from api.service import run
 
-    settings = load_settings()
-    with stop_on_signal() as stop, database(settings) as url:
-        run(settings, url, clock_of(settings.clock), stop)
+    _serve("api", run)
 
 
 @app.command()
@@ -107,6 +113,14 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="One line of 
         sys.stdout.write(to_json(found) + "\n")
     else:
         show(found, Console())
+
+
+@app.command()
+def settings() -> None:
+    """List every setting with its default and meaning, as Markdown."""
+    from cli.settings_table import as_markdown
+
+    sys.stdout.write(as_markdown())
 
 
 @app.command()

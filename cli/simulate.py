@@ -60,6 +60,9 @@ def inject(city: City, labels: Path, kind: FaultKind, asset: str, lasts: timedel
     fault = Fault(kind, asset, start, start + lasts)
     check_fault(city, fault)
     append_fault(labels, fault)
+    log_of("simulate").info(
+        f"{kind.value} at {asset} from {start.isoformat()}", Action.FAULT_INJECTED, asset=asset, kind=kind.value
+    )
     return fault
 
 

@@ -83,8 +83,10 @@ class WatchedCity:
         """
         if not len(arrived.series_id):
             return {}
-        np.fmax.at(self._last_at, arrived.series_id, arrived.time)
-        judged = (self._column_of[arrived.series_id] >= 0) & (arrived.quality != bad)
+        # An instrument that says only impossible things says nothing: it counts as silent.
+        usable = arrived.quality != bad
+        np.fmax.at(self._last_at, arrived.series_id[usable], arrived.time[usable])
+        judged = usable & (self._column_of[arrived.series_id] >= 0)
         series_ids, values = arrived.series_id[judged], arrived.value[judged]
         steps, owners = step_of(arrived.time[judged], self.step_s), self._asset_of[series_ids]
         too_old = {}

@@ -66,25 +66,20 @@ def judge_steps(
     now
         Processing time, for anomalies that are new.
     """
-    judging = _Judging(
-        subject,
-        model,
-        _rows(subject.window(rules.step_s, rules.calendar), 0, last - subject.grid.first + 1),
-        rules,
-        now,
-    )
     start = first - subject.grid.first
+    window = _rows(subject.window(rules.step_s, rules.calendar), 0, last - subject.grid.first + 1)
+    judging = _Judging(subject, model, window, start, rules, now)
     rows: list[ScoreRow] = []
     changes: list[AssetChange] = []
-    for judged in judging.scored(start, len(judging.window)):
+    for judged in judging.scored(start, len(window)):
         key = (judged.series_id, judged.detector)
         past = subject.p_values.setdefault(key, np.full(len(subject.grid.sums), np.nan))
-        past[start : len(judging.window)] = judged.p_values
-        rows += _score_rows(subject, judged, judging.window.times[start:])
+        past[start : len(window)] = judged.p_values
+        rows += _score_rows(subject, judged, window.times[start:])
         known = [k for k in subject.known if _is_of(k, key)]
         found = judging.anomalies(key, known)
         changes += [AssetChange(subject.asset, key[0], c) for c in reconcile(known, found, judging.window_start)]
-    return rows, changes + _given_up(subject, model, utc(judging.window.times[-1]))
+    return rows, changes + _given_up(subject, model, utc(window.times[-1]))
 
 
 def _given_up(subject: Subject, model: AssetModel, at: datetime) -> list[AssetChange]:
@@ -121,11 +116,12 @@ def _score_rows(subject: Subject, judged: Judged, times: NDArray[np.datetime64])
 
 @dataclass(frozen=True, slots=True)
 class _Judging:
-    """One look at one asset: all steps that it holds, up to the last one to be judged."""
+    """One look at one asset: all steps that it holds, up to the last one to be judged; those from `start` on anew."""
 
     subject: Subject
     model: AssetModel
     window: Window
+    start: int
     rules: Rules
     now: datetime
 
@@ -154,48 +150,57 @@ class _Judging:
         p_values = self.subject.p_values[key][: len(self.window)]
         episodes = find_episodes(p_values, self.rules.open_below, CLOSE_BELOW, open_before=going_on is not None)
         return [
-            self._anomaly(key, p_values, episode, going_on if episode.first == BEFORE else None) for episode in episodes
+            self._anomaly(key, p_values, episode, going_on if episode.first == BEFORE else None, known)
+            for episode in episodes
         ]
 
     def _anomaly(
-        self, key: DetectorKey, p_values: NDArray[np.float64], episode: Episode, earlier: Anomaly | None
+        self,
+        key: DetectorKey,
+        p_values: NDArray[np.float64],
+        episode: Episode,
+        earlier: Anomaly | None,
+        known: Sequence[StoredAnomaly],
     ) -> Anomaly:
         times = self.window.times
         since = earlier.since if earlier else utc(times[episode.first])
         last_at = earlier.last_at if earlier and episode.last == BEFORE else utc(times[episode.last])
-        worst = self._worst(key, p_values, episode)
-        if earlier is not None and (worst is None or earlier.p_value <= worst.p_value):
-            worst = earlier
+        worst = earlier
+        if episode.last != BEFORE:
+            row = max(episode.first, 0)
+            row += int(np.nanargmin(p_values[row : episode.last + 1]))
+            if earlier is None or p_values[row] < earlier.p_value:
+                worst = self._recorded(row, p_values[row], known) or self._moment(key, row, p_values[row])
         assert worst is not None  # noqa: S101 - an episode has an abnormal row, here or before
-        kind = AnomalyKind.SENSOR if key[1] in _SENSOR_DETECTORS else AnomalyKind.ASSET
         return replace(
             worst,
-            kind=kind,
             since=since,
             last_at=last_at,
             ended_at=None if episode.ended is None else utc(times[episode.ended]),
             severity=severity(self.subject.asset.kind, worst.p_value, self.rules.open_below, last_at - since),
         )
 
-    def _worst(self, key: DetectorKey, p_values: NDArray[np.float64], episode: Episode) -> Anomaly | None:
-        """Return an anomaly of nothing but the worst row of an episode; None if it has no abnormal row here."""
-        if episode.last == BEFORE:
-            return None
-        first = max(episode.first, 0)
-        row = first + int(np.nanargmin(p_values[first : episode.last + 1]))
+    def _recorded(self, row: int, p_value: float, known: Sequence[StoredAnomaly]) -> Anomaly | None:
+        """Return what is recorded of a worst row, if it is and nothing about the row has changed."""
+        at = utc(self.window.times[row])
+        same = (k.anomaly for k in known if k.anomaly.p_value == p_value and k.anomaly.since <= at <= k.anomaly.last_at)
+        return next(same, None) if row < self.start else None
+
+    def _moment(self, key: DetectorKey, row: int, p_value: float) -> Anomaly:
+        """Return an anomaly of nothing but one row."""
         at = utc(self.window.times[row])
         judged = next(j for j in self.scored(row, row + 1) if (j.series_id, j.detector) == key)
         score = float(judged.scores[0])
         return Anomaly(
             asset_id=self.subject.asset.asset_id,
             detector=key[1],
-            kind=AnomalyKind.ASSET,
+            kind=AnomalyKind.SENSOR if key[1] in _SENSOR_DETECTORS else AnomalyKind.ASSET,
             since=at,
             last_at=at,
             ended_at=None,
             retracted=False,
             detected_at=self.now,
-            p_value=float(p_values[row]),
+            p_value=float(p_value),
             severity=0.0,
             score=0.0 if np.isnan(score) else score,
             threshold=self.rules.open_below,

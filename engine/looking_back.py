@@ -1,4 +1,4 @@
-"""Judges what lies further back than an asset is held in memory: late readings, and what an engine at rest has missed."""
+"""Judges what lies further back than is held in memory: late readings, and what an engine at rest has missed."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -215,10 +215,10 @@ class Engine:
         found = _Outcome()
         late = _reaching_back(subject, late, sealed)
         if late is not None:
-            *judged, last = judge_past(
+            scores, changes, last = judge_past(
                 self._connection, subject, subject.model, late, sealed, horizon, self._rules, now
             )
-            found.add(*judged)
+            found.add(scores, changes)
             if last == sealed:
                 subject.judged_to(sealed)
         if subject.dirty_from is not None and subject.dirty_from <= sealed:

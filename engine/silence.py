@@ -1,4 +1,4 @@
-"""Assets that say nothing: QARTOD's gap test on the processing clock.
+"""Assets that say nothing, or nothing possible: QARTOD's gap test on the processing clock.
 
 An asset is silent only if others of its domain speak: when they all fall silent it is the feed or the broker, and
 one line on the pipeline's dashboard says so instead of one anomaly for each asset.

@@ -100,7 +100,7 @@ def stepped_readings(
 
 
 def latest_event_times(connection: Connection, series_ids: Sequence[int]) -> dict[int, datetime]:
-    """Return the event time of the latest reading of each of these series that has one."""
+    """Return the event time of the latest reading of each of these series that has one which is not bad."""
     with translated_errors():
         return dict(connection.execute(query("select_latest_event_times"), {"series_ids": list(series_ids)}))
 

@@ -4,8 +4,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.fix_db", "tests.fix_broker"]
+
+# How long an example takes says more of the machine, and of who else uses it, than of the code.
+settings.register_profile("cityvigil", deadline=None)
+settings.load_profile("cityvigil")
+
+# Read by NumPy's and SciPy's libraries when they are loaded: small matrices are slower on many threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _DATABASE = "CITYVIGIL_DATABASE_URL"
 

@@ -1,12 +1,11 @@
-"""No committed reading is passed over, in whatever order writers commit."""
-
 import uuid
+from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from core.anomaly import Anomaly, AnomalyKind
-from core.asset import Asset, Domain, Series
 from core.quality import QualityFlag
 from core.reading import Reading
 from store.arrivals import (
@@ -19,116 +18,139 @@ from store.arrivals import (
 )
 from store.batches import open_batch, write_readings
 from store.copying import ReadingColumns
-from store.database import Connection, connect
-from store.judgements import add_anomaly
-from store.registry import add_assets, add_series, all_series
-
-NOON = datetime(2026, 9, 16, 12, tzinfo=UTC)
-
-
-def _one_series(connection: Connection) -> int:
-    asset_id = add_assets(connection, [Asset("dma-1", Domain.WATER, "dma")])["dma-1"]
-    add_series(connection, [(asset_id, Series("dma-1", "flow", "m3/h"))])
-    return all_series(connection)[0].series_id
+from store.database import Connection, connect, transaction
+from store.judgements import add_anomaly, revise_anomaly
+from tests.store.making import START, reading, register, write
+from tests.store.test_judgements import anomaly_of
 
 
-def _write(connection: Connection, series_id: int, minute: int) -> None:
-    reading = Reading(series_id, NOON + timedelta(minutes=minute), float(minute), QualityFlag.GOOD, NOON)
-    columns = ReadingColumns.of([reading])
-    batch_id = open_batch(connection, uuid.uuid4(), "live", columns)
-    assert batch_id is not None
-    write_readings(connection, batch_id, columns)
+class Writer:
+    """A connection that commits when it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = connect(url, "writer")
+
+    def begin(self, values: list[float]) -> None:
+        self.connection.execute("begin")
+        columns = ReadingColumns.of([reading(1, value, value) for value in values])
+        batch = open_batch(self.connection, uuid.uuid4(), "live", columns)
+        assert batch is not None
+        write_readings(self.connection, batch, columns)
+
+    def end(self, how: str) -> None:
+        self.connection.execute(how.encode())
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Reader:
+    """Remembers how far it has read, as the engine does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.horizon = present_horizon(connection)
+        self.seen: Counter[float] = Counter()
+
+    def look(self) -> None:
+        arrived = readings_since(self.connection, self.horizon)
+        self.horizon = arrived.horizon
+        self.seen.update(arrived.value.tolist())
 
 
 def test_a_writer_that_commits_late_is_not_passed_over(connection: Connection, database_url: str) -> None:
-    series_id = _one_series(connection)
-    seen: list[float] = []
-    with connect(database_url, "slow") as slow, connect(database_url, "fast") as fast:
-        with slow.transaction():
-            _write(slow, series_id, 1)
-            with fast.transaction():
-                _write(fast, series_id, 2)
-            between = readings_since(connection, BEGINNING)
-            seen += between.value.tolist()
-            with fast.transaction():
-                _write(fast, series_id, 3)
-        after = readings_since(connection, between.horizon)
-        seen += after.value.tolist()
-        seen += readings_since(connection, after.horizon).value.tolist()
-    assert sorted(seen) == [1.0, 2.0, 3.0]
+    with ExitStack() as stack:
+        early, late = Writer(database_url), Writer(database_url)
+        stack.callback(early.close)
+        stack.callback(late.close)
+        reader = Reader(connection)
+        early.begin([1.0])
+        late.begin([2.0])
+        late.end("commit")
+        reader.look()
+        assert 1.0 not in reader.seen
+        early.end("commit")
+        reader.look()
+        assert reader.seen == Counter([1.0, 2.0])
 
 
-def test_a_writer_that_gives_up_leaves_nothing_and_holds_nothing_up(connection: Connection, database_url: str) -> None:
-    series_id = _one_series(connection)
-    with connect(database_url, "writer") as writer:
-        with writer.transaction(force_rollback=True):
-            _write(writer, series_id, 1)
-        with writer.transaction():
-            _write(writer, series_id, 2)
+actions = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["commit", "rollback", "look"])), max_size=14)
+
+
+@given(actions)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_is_skipped_and_nothing_comes_twice_whatever_the_order_of_commits(
+    connection: Connection, database_url: str, plan: list[tuple[int, str]]
+) -> None:
+    connection.execute("truncate reading")
+    with ExitStack() as stack:
+        writers = [Writer(database_url) for _ in range(3)]
+        for writer in writers:
+            stack.callback(writer.close)
+        reader = Reader(connection)
+        open_values: dict[int, float] = {}
+        committed: Counter[float] = Counter()
+        for number, (who, what) in enumerate(plan):
+            if what == "look":
+                reader.look()
+            elif who not in open_values:
+                open_values[who] = float(number)
+                writers[who].begin([float(number)])
+            else:
+                value = open_values.pop(who)
+                writers[who].end(what)
+                committed.update([value] if what == "commit" else [])
+        for who, value in open_values.items():
+            writers[who].end("commit")
+            committed[value] += 1
+        reader.look()
+        assert reader.seen == committed
+
+
+def test_what_was_there_before_is_read_from_the_beginning(connection: Connection) -> None:
+    write(connection, [reading(1, 0, 5.0), reading(2, 1, 6.0)])
     arrived = readings_since(connection, BEGINNING)
-    assert arrived.value.tolist() == [2.0]
-    assert readings_since(connection, arrived.horizon).value.size == 0
-
-
-def test_each_reading_arrives_once_however_often_one_asks(connection: Connection) -> None:
-    series_id, horizon = _one_series(connection), BEGINNING
-    seen: list[float] = []
-    for minute in range(20):
-        with connection.transaction():
-            _write(connection, series_id, minute)
-        for _ in range(minute % 3):
-            arrived = readings_since(connection, horizon)
-            seen, horizon = seen + arrived.value.tolist(), arrived.horizon
-    seen += readings_since(connection, horizon).value.tolist()
-    assert sorted(seen) == [float(minute) for minute in range(20)]
-
-
-def test_a_cursor_moves_with_the_transaction_that_moves_it(connection: Connection) -> None:
-    assert read_cursor(connection, "reader") is None
-    with connection.transaction(force_rollback=True):
-        move_cursor(connection, "reader", present_horizon(connection))
-    assert read_cursor(connection, "reader") is None
-    horizon = present_horizon(connection)
-    with connection.transaction():
-        move_cursor(connection, "reader", horizon)
-    assert read_cursor(connection, "reader") == horizon
+    found = zip(arrived.series_id, arrived.time.tolist(), arrived.value, arrived.quality, strict=True)
+    first, second = START.replace(tzinfo=None), START.replace(tzinfo=None) + timedelta(seconds=1)
+    assert sorted(found) == [(1, first, 5.0, 1), (2, second, 6.0, 1)]
+    again = readings_since(connection, arrived.horizon)
+    assert len(again.series_id) == len(again.time) == len(again.value) == len(again.quality) == 0
 
 
 def test_what_arrives_is_what_was_written_to_the_microsecond(connection: Connection) -> None:
-    series_id = _one_series(connection)
     time = datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-    columns = ReadingColumns.of([Reading(series_id, time, -0.1, QualityFlag.SUSPECT, NOON)])
-    with connection.transaction():
-        batch_id = open_batch(connection, uuid.uuid4(), "backfill", columns)
-        assert batch_id is not None
-        write_readings(connection, batch_id, columns)
+    write(connection, [Reading(1, time, -0.1, QualityFlag.SUSPECT, START)])
     arrived = readings_since(connection, BEGINNING)
     assert arrived.time.tolist() == [time.replace(tzinfo=None)]
-    assert arrived.value.tolist() == [-0.1]
-    assert arrived.quality.tolist() == [QualityFlag.SUSPECT]
-    assert arrived.series_id.dtype == np.int32
+    assert (arrived.value.tolist(), arrived.quality.tolist()) == ([-0.1], [QualityFlag.SUSPECT])
 
 
-def test_changed_anomalies_are_followed_by_asset(connection: Connection) -> None:
-    _one_series(connection)
+def test_duplicates_do_not_arrive_again(connection: Connection) -> None:
+    write(connection, [reading(1, 0, 5.0)])
+    horizon = present_horizon(connection)
+    write(connection, [reading(1, 0, 5.0), reading(1, 1, 6.0)])
+    assert readings_since(connection, horizon).value.tolist() == [6.0]
+
+
+def test_the_cursor_moves_with_the_transaction_or_not_at_all(connection: Connection) -> None:
+    assert read_cursor(connection, "engine") is None
+    with transaction(connection):
+        move_cursor(connection, "engine", "7", START)
+    with connection.transaction(force_rollback=True):
+        move_cursor(connection, "engine", "9")
+    assert read_cursor(connection, "engine") == "7"
+    move_cursor(connection, "engine", "18446744073709551615")
+    assert read_cursor(connection, "engine") == "18446744073709551615"
+    assert read_cursor(connection, "alerts") is None
+    assert connection.execute("select watermark from consumer_cursor").fetchone() == (START,)
+
+
+def test_anomalies_arrive_when_written_and_when_revised(connection: Connection) -> None:
+    one, two = register(connection, "north", "south")
+    number = add_anomaly(connection, None, anomaly_of(one))
+    add_anomaly(connection, None, anomaly_of(two))
     horizon, assets = anomalies_since(connection, BEGINNING)
-    assert assets == set()
-    anomaly = Anomaly(
-        asset_id=1,
-        detector="prophet_band",
-        kind=AnomalyKind.ASSET,
-        since=NOON,
-        last_at=NOON,
-        ended_at=None,
-        retracted=False,
-        detected_at=NOON,
-        p_value=1e-7,
-        severity=50.0,
-        score=3.0,
-        threshold=5e-6,
-        model_version="1",
-    )
-    add_anomaly(connection, None, anomaly)
-    horizon, assets = anomalies_since(connection, horizon)
-    assert assets == {1}
+    assert assets == {one, two}
     assert anomalies_since(connection, horizon)[1] == set()
+    revise_anomaly(connection, number, anomaly_of(one, severity=60.0))
+    assert anomalies_since(connection, horizon)[1] == {one}
