@@ -101,9 +101,9 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
     check_fault(city, _first_fault(options, options.start))
     _forget_outside()
     with ExitStack() as opened:
-        connection, readings = _open_store(opened, settings, options, city, console)
+        stack, connection, readings = _open_store(opened, settings, options, city, console)
         settings = read_settings()
-        supervisor = _start_services(opened, settings, options)
+        supervisor = _start_services(opened, stack, settings, options)
         console.print(f"watching {len(city.series)} series of {len(city.assets)} assets: {settings.alerts.page_url}")
         watch = _Watch(connection, supervisor, settings, console, stop)
         if not watch.wait_for_engine():
@@ -122,12 +122,12 @@ def run(settings: Settings, options: DemoOptions, console: Console, stop: thread
 
 def _open_store(
     opened: ExitStack, settings: Settings, options: DemoOptions, city: City, console: Console
-) -> tuple[Connection, int]:
+) -> tuple[Stack, Connection, int]:
     """Start database and broker, fill the one, and put how to reach both into the environment, for us and others.
 
     Returns
     -------
-    A connection, and how many readings were back-filled.
+    What runs, a connection to its database, and how many readings were back-filled.
     """
     console.print("starting database and broker …")
     stack = opened.enter_context(open_stack(read_settings(), settings.data_dir / "demo"))
@@ -136,19 +136,19 @@ def _open_store(
     readings = _fill(connection, city, options.start, console)
     stack = _paced(stack, settings, options)
     os.environ.update(stack.environment)
+    # Before others can learn of it: what they inject must not be wiped away.
+    (settings.data_dir / "demo" / LABELS).write_text("", encoding="utf-8")
     opened.enter_context(announced(settings.data_dir, stack.environment))
-    return connection, readings
+    return stack, connection, readings
 
 
-def _start_services(opened: ExitStack, settings: Settings, options: DemoOptions) -> Supervisor:
-    """Start every service and the city, in the folder that the settings name by now."""
+def _start_services(opened: ExitStack, stack: Stack, settings: Settings, options: DemoOptions) -> Supervisor:
+    """Start every service, and the city that publishes."""
     reserve_session(settings.mqtt)
     supervisor = opened.enter_context(Supervisor(settings.data_dir / "logs", _STOP_S))
-    (settings.data_dir / LABELS).write_text("", encoding="utf-8")
-    for name in SERVICES:
-        start_command(supervisor, name, name)
+    stack.start(supervisor, *SERVICES)
     arguments = ["--city", options.city, "--seed", str(options.seed), "--start", options.start.isoformat()]
-    start_command(supervisor, "simulate", "simulate", *arguments)
+    stack.run(supervisor, "simulate", "simulate", *arguments)
     return supervisor
 
 

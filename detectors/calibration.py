@@ -63,7 +63,9 @@ class TailCalibrator:
         -------
         Same shape, in (0, 1], falling with the score; NaN for NaN.
         """
-        body = np.interp(scores, self.body_scores, self.body_p_values)
+        # The step at or below a score, not a line between two: steps may lie too close together for a slope.
+        below = np.searchsorted(self.body_scores, scores, side="right") - 1
+        body = self.body_p_values[below.clip(0)]
         excess = np.maximum(scores - self.tail_start, 0.0) / self.scale
         tail = self.tail_share * (1.0 + self.shape * excess) ** (-1.0 / self.shape)
         return np.where(np.isnan(scores), np.nan, np.where(scores > self.tail_start, tail, body)).clip(1e-300, 1.0)

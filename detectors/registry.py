@@ -10,7 +10,7 @@ DETECTORS: Mapping[str, Callable[[int], Detector]] = MappingProxyType(
     {
         prophet_band.NAME: lambda _: prophet_band.ProphetBand(),
         flat_line.NAME: lambda _: flat_line.FlatLine(),
-        group_pca.NAME: lambda seed: group_pca.GroupPca(seed),
+        group_pca.NAME: group_pca.GroupPca,
     }
 )
 """What makes each detector from a seed, which one that draws no numbers leaves alone."""

@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,8 @@ import alerts.tracker
 from core.anomaly import AnomalyKind
 from core.errors import StoreUnavailableError
 from store.arrivals import anomalies_since
-from store.database import Connection, connect
-from store.incidents import change_incident, history_of, incidents, latest_incident
+from store.database import Connection, connect, transaction
+from store.incidents import change_incident, history_of, incidents, latest_incident, lock_asset
 from store.judgements import StoredAnomaly, anomalies_of_incident
 from tests.alerts.making import CALM_S, anomaly, at, taken_back
 from tests.alerts.storing import (
@@ -20,6 +21,7 @@ from tests.alerts.storing import (
     owned,
     tracker,
 )
+from tests.wait import wait_until
 
 CALM_MIN = CALM_S / 60
 
@@ -226,6 +228,27 @@ def test_two_trackers_make_one_incident(connection: Connection, database_url: st
     with connect(database_url, "tests") as other:
         assert sorted([tracker(connection).round(), tracker(other).round()]) == [0, 1]
     assert len(messages(connection)) == 1
+
+
+def test_a_tracker_waits_for_whoever_else_is_at_the_asset(connection: Connection, database_url: str) -> None:
+    stored = flow_anomaly(connection)
+    engine_finds(connection, stored, at(6))
+    with connect(database_url, "tests") as other:
+        thread = threading.Thread(target=tracker(other).round)
+        with transaction(connection):
+            lock_asset(connection, stored.anomaly.asset_id)
+            thread.start()
+            with connect(database_url, "tests") as watching:
+                wait_until(lambda: waiting(watching, other.info.backend_pid), 30, "the tracker waits")
+                assert incidents(watching, None, 10) == []
+        thread.join(30)
+    assert len(incidents(connection, None, 10)) == 1
+
+
+def waiting(connection: Connection, pid: int) -> bool:
+    query = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
+    row = connection.execute(query, [pid]).fetchone()
+    return row == (True,)
 
 
 def test_a_lost_connection_is_said_in_our_own_words(connection: Connection, database_url: str) -> None:

@@ -41,9 +41,8 @@ def test_p_values_of_the_tail_are_right_within_a_factor(shape: float | None, one
     upper = 20.0 / one_in
     quantile = -np.log(upper) if shape is None else (upper**-shape - 1) / shape
     ratio = calibrator.p_values(np.array([quantile]))[0] * one_in
-    # Beyond the data, a shape held at 0.1 or more overrates the tail of an exponential: on the side of fewer alerts.
-    reach = 1.6 if one_in <= 1e4 else 6.0
-    assert 1 / 2.5 < ratio < reach * 1.6
+    # Beyond the data, a shape held at 0.1 or more overrates the tail of an exponential: it errs to fewer alerts.
+    assert 1 / 2.5 < ratio < (2.5 if one_in <= 1e4 else 8.0)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=100, max_size=300), st.lists(st.floats(-1e7, 1e7), max_size=30))
@@ -83,11 +82,11 @@ def test_the_estimator_is_that_of_hosking_and_wallis() -> None:
     # a0 = 4; a1 = (.8375 + 2 x .5875 + 4 x .3375 + 9 x .0875) / 4 = 1.0375;
     # shape = 2 - a0 / (a0 - 2 a1) = 2 - 4 / 1.925; scale = 2 a0 a1 / (a0 - 2 a1) = 8.3 / 1.925.
     # That shape is below the range, where the scale keeps the mean: 4 x (1 - 0.1).
-    assert _pareto(np.array([1.0, 2.0, 4.0, 9.0]), floor=0.0) == (pytest.approx(3.6), 0.1)
+    assert _pareto(np.array([1.0, 2.0, 4.0, 9.0]), floor=0.0) == pytest.approx((3.6, 0.1))
     # For 1, 2, 4, 30: a0 = 37 / 4; a1 = (.8375 + 1.175 + 1.35 + 2.625) / 4 = 1.496875;
     # shape = 2 - 9.25 / 6.25625; scale = 2 x 9.25 x 1.496875 / 6.25625.
     # shape is .5215, above the range; held at .5 the scale is 9.25 x .5.
-    assert _pareto(np.array([1.0, 2.0, 4.0, 30.0]), floor=0.0) == (pytest.approx(4.625), 0.5)
+    assert _pareto(np.array([1.0, 2.0, 4.0, 30.0]), floor=0.0) == pytest.approx((4.625, 0.5))
     # For 1, 2, 4, 20: a0 = 6.75; a1 = (.8375 + 1.175 + 1.35 + 1.75) / 4 = 1.278125; both inside the range.
     scale, shape = _pareto(np.array([1.0, 2.0, 4.0, 20.0]), floor=0.0)
     assert shape == pytest.approx(2 - 6.75 / 4.19375)

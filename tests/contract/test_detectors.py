@@ -236,7 +236,8 @@ def test_means_of_equal_readings_are_a_flat_line() -> None:
 def test_p_values_of_runs_are_those_of_independent_repetitions() -> None:
     fitted = FlatLine().fit(window(np.repeat(np.arange(100.0), 5)[:, None]))
     assert (fitted.longest_run, fitted.rows) == (5, 500)
-    np.testing.assert_allclose(fitted.p_values(np.array([0.0, 1.0, 2.0])), [1.0, 1 / 500, 1 / 250_000])
+    # Half as long again as the longest seen is what comes once in the history.
+    np.testing.assert_allclose(fitted.p_values(np.array([0.0, 1.5, 3.0])), [1.0, 1 / 500, 1 / 250_000])
 
 
 def naive_median(values: list[float]) -> list[float]:

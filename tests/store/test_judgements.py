@@ -152,11 +152,6 @@ def test_a_newer_band_replaces_the_older_at_the_same_times(connection: Connectio
 
     write_band(connection, 1, band(0, 10.0))
     write_band(connection, 2, band(1, 20.0))
-    write_band(
-        connection,
-        3,
-        BandColumns(*(part[:0] for part in (np.zeros(0, np.int32), band(0, 0.0).time, *[np.zeros(0)] * 3))),
-    )
     found = expectations(connection, 1, START, START + 9 * HOUR)
     at = datetime(2026, 3, 1, 0, 0, 0, 1, tzinfo=UTC)
     assert [(e.time, e.lower, e.centre, e.upper) for e in found] == [
