@@ -233,9 +233,11 @@ def _forecast_week(observed: pd.DataFrame, *, weekly: bool) -> NDArray[np.float6
     """Return what Prophet expects of each slot of the local week; shape (672,)."""
     # Prophet complains of a plotting library that we do not need, Stan tells of each fit; both as they are imported.
     logging.getLogger("prophet.plot").setLevel(logging.CRITICAL)
+    # Both set their own levels when they are first used, and say on import what they could not import.
+    for chatty in ("cmdstanpy", "prophet.plot"):
+        logging.getLogger(chatty).disabled = True
     from prophet import Prophet
 
-    logging.getLogger("cmdstanpy").setLevel(logging.ERROR)
     # Each rhythm is switched on by name: Prophet's own choice depends on the exact number of rows.
     model = Prophet(
         growth="flat",

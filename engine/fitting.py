@@ -80,5 +80,9 @@ def open_fitter(workers: int, scheduler: str | None) -> Iterator[Fitter]:
             return
         # Spawned, not forked: the parent has threads and a database connection.
         count = workers or os.cpu_count() or 1
-        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"))
+        try:
             yield Fitter({"scheduler": "processes", "pool": pool}, thread)
+        finally:
+            # What has not begun is given up: who stops the service does not wait for a city's models.
+            pool.shutdown(cancel_futures=True)
