@@ -44,7 +44,7 @@ demo: $(VENV)/.runtime ## watch a simulated city and find a fault in it
 	@$(BIN)/cityvigil demo $(ARGS)
 
 test: $(VENV)/.dev ## every test
-	@$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -26,6 +26,8 @@ _UNITS = {"m[H2O]": "m H₂O", "m3/h": "m³/h", "m/s2": "m/s²", "Cel": "°C", "
 _SILENCE = "silence"
 _HIGH_LOW = {1: "high", -1: "low"}
 _MOST_OTHERS = 3
+_MOST_FOLD = 10
+"""A deviation by more than so many times what is expected is no matter of per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _percent(evidence: Evidence) -> str:
     """Return the deviation in per cent, where a share of the expected value says something."""
     observed, expected = evidence.observed or 0.0, evidence.expected or 0.0
     width = (evidence.upper or 0.0) - (evidence.lower or 0.0)
-    if abs(expected) <= width:
+    if abs(expected) <= width or abs(observed - expected) > _MOST_FOLD * abs(expected):
         return ""
     share = round(100 * (observed - expected) / abs(expected))
     return f", {abs(share)} % {'above' if share > 0 else 'below'}," if share else ""

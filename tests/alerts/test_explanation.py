@@ -73,6 +73,10 @@ def test_a_share_is_told_only_where_it_says_something() -> None:
     assert "%" not in told(BUS, ASSET, anomaly(0, None, around_zero)).text
     hardly = part("voltage", 230.6, (229.5, 230.0, 230.5), "V")
     assert "%" not in told(FEEDER, ASSET, anomaly(0, None, hardly)).text
+    next_to_nothing = part("active_power", 95.0, (0.0, 1e-6, 2e-6), "W")
+    assert "%" not in told(LAMP, ASSET, anomaly(0, None, next_to_nothing)).text
+    nothing = part("active_power", 95.0, (1e-6, 1e-6, 1e-6), "W")
+    assert "%" not in told(LAMP, ASSET, anomaly(0, None, nothing)).text
 
 
 def test_a_band_of_no_width_is_one_number() -> None:

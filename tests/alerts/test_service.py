@@ -52,8 +52,9 @@ def backends(connection: Connection) -> list[int]:
     return [pid for (pid,) in connection.execute(OWN)]
 
 
-def reconnected(connection: Connection, before: int) -> bool:
-    return backends(connection) not in ([], [before])
+def starts_again(lines: Sequence[EventDict], connection: Connection, before: int, times: int) -> bool:
+    """Return whether the service has started so often, and its old connection is gone."""
+    return actions(lines).count("service_started") == times and before not in backends(connection)
 
 
 def test_an_anomaly_is_told_while_it_runs_and_it_stops_when_asked(connection: Connection, database_url: str) -> None:
@@ -75,7 +76,7 @@ def test_it_outlives_its_connections(
             (pid,) = backends(connection)
             connection.execute("select pg_terminate_backend(%s)", [pid])
             engine_finds(connection, owned(anomaly(since=1_000.0 * number), *asset), at(1_000.0 * number))
-            wait_until(partial(reconnected, connection, pid), PATIENCE_S, "it has connected again")
+            wait_until(partial(starts_again, lines, connection, pid, number + 2), PATIENCE_S, "it has started again")
         wait_until(lambda: hook.posts, PATIENCE_S, "the webhook is told")
     assert actions(lines).count("store_lost") == 3
     assert actions(lines).count("service_started") == 4

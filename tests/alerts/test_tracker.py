@@ -9,9 +9,9 @@ from core.anomaly import AnomalyKind
 from core.errors import StoreUnavailableError
 from store.arrivals import anomalies_since
 from store.database import Connection, connect, transaction
-from store.incidents import change_incident, history_of, incidents, latest_incident, lock_asset
+from store.incidents import add_incident, change_incident, history_of, incidents, latest_incident, lock_asset
 from store.judgements import StoredAnomaly, anomalies_of_incident
-from tests.alerts.making import CALM_S, anomaly, at, taken_back
+from tests.alerts.making import CALM_S, anomaly, at, opened, taken_back
 from tests.alerts.storing import (
     CHANNELS,
     add_dma,
@@ -230,18 +230,19 @@ def test_two_trackers_make_one_incident(connection: Connection, database_url: st
     assert len(messages(connection)) == 1
 
 
-def test_a_tracker_waits_for_whoever_else_is_at_the_asset(connection: Connection, database_url: str) -> None:
+def test_a_tracker_waits_for_another_and_sees_what_it_has_opened(connection: Connection, database_url: str) -> None:
     stored = flow_anomaly(connection)
     engine_finds(connection, stored, at(6))
-    with connect(database_url, "tests") as other:
-        thread = threading.Thread(target=tracker(other).round)
+    changed: list[int] = []
+    with connect(database_url, "tests") as other, connect(database_url, "tests") as watching:
+        thread = threading.Thread(target=lambda: changed.append(tracker(other).round()))
         with transaction(connection):
-            lock_asset(connection, stored.anomaly.asset_id)
+            asset = lock_asset(connection, stored.anomaly.asset_id)
             thread.start()
-            with connect(database_url, "tests") as watching:
-                wait_until(lambda: waiting(watching, other.info.backend_pid), 30, "the tracker waits")
-                assert incidents(watching, None, 10) == []
+            wait_until(lambda: waiting(watching, other.info.backend_pid), 30, "the tracker waits")
+            add_incident(connection, opened(stored, asset=asset))
         thread.join(30)
+    assert changed == [0]
     assert len(incidents(connection, None, 10)) == 1
 
 

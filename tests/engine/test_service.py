@@ -77,8 +77,11 @@ def test_the_engine_outlives_its_database_connection_and_stops_when_told(
 def test_a_foreign_schema_is_no_matter_of_waiting(
     empty_database: str, fitter: InPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (
-        pytest.raises(SchemaError, match="cityvigil migrate"),
-        running(empty_database, ManualClock(LIVE), fitter, monkeypatch),
-    ):
-        pass
+    @contextmanager
+    def opened(workers: int, scheduler: str | None) -> Iterator[InPlace]:
+        yield fitter
+
+    monkeypatch.setattr(service, "open_fitter", opened)
+    # Not on a thread: nobody sets the event, so only the refusal ends it.
+    with pytest.raises(SchemaError, match="cityvigil migrate"):
+        service.run(Settings(engine=SETTINGS), empty_database, ManualClock(LIVE), threading.Event())
