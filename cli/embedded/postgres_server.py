@@ -282,7 +282,8 @@ def _process_on(pgdata: Path, pid: int) -> psutil.Process | None:
         if process.name() == "postgres" and Path(process.cwd()) == pgdata:
             return process
     except psutil.Error:
-        pass
+        # It ended while we looked, or belongs to somebody whose folder we may not see: not our server either way.
+        return None
     return None
 
 
