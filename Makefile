@@ -59,9 +59,9 @@ check: lint types contracts ## style, types and the direction of imports
 
 lock: ## renew both lock files (needs uv)
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
+	  --no-emit-index-url --no-annotate --no-header --no-strip-extras --output-file requirements.lock
 	uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --constraint requirements.lock --output-file requirements-dev.lock
+	  --no-emit-index-url --no-annotate --no-header --no-strip-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove what set-up and demo made
 	rm -rf $(VENV) cityvigil-data
