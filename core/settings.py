@@ -69,11 +69,19 @@ class EngineSettings(_Group):
     step_s: int = Field(300, ge=1, description="Readings of one asset are judged together on this grid.")
     round_s: float = Field(5.0, gt=0, description="Processing time between two looks for new readings.")
     lateness_s: float = Field(60.0, ge=0, description="How far a feed's watermark stays behind its latest event.")
-    history_days: float = Field(14.0, gt=0, description="Past that a model is fitted on.")
+    detectors: tuple[str, ...] = Field(
+        ("prophet_band", "flat_line", "group_pca"), min_length=1, description="Who judges, as a JSON list of names."
+    )
+    history_days: float = Field(400.0, gt=0, description="Past that a model is fitted on at most.")
     catch_up_h: float = Field(
         24.0, ge=0, description="Event time that is judged when the engine runs for the first time."
     )
-    refit_after_h: float = Field(24.0, gt=0, description="Event time after which a model is fitted anew.")
+    refit_after_h: float = Field(
+        24.0, gt=0, description="Event time after which a model is fitted anew at the earliest."
+    )
+    refit_within_h: float = Field(
+        168.0, gt=0, description="Event time after which it is, however long its history; a tenth of it in between."
+    )
     recent_rows: int = Field(288, ge=12, description="Steps that each asset keeps in memory for scoring.")
     silent_samples: float = Field(6.0, gt=0, description="Missing readings in a row after which a series is silent.")
     workers: int = Field(0, ge=0, description="Processes that fit models; 0 means one per core.")

@@ -6,15 +6,15 @@ seen so far says what is usual.
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.quality import run_lengths
 from detectors.errors import NotEnoughHistoryError
-from detectors.protocol import Window
+from detectors.protocol import Scope, Window
+from detectors.windows import fitted_until
 
 NAME = "flat_line"
 """Name of the detector in records."""
@@ -78,6 +78,7 @@ class FlatLine:
     """Fits a `FittedFlatLine` to one series."""
 
     name: str = NAME
+    scope: Scope = Scope.SERIES
     min_history: int = 200
     lookback_rows: int = LOOKBACK_ROWS
 
@@ -96,5 +97,8 @@ class FlatLine:
         rows = int((lengths > 0).sum())
         if rows < self.min_history:
             raise NotEnoughHistoryError(f"{rows} values are too few to know how long it may stay flat")
-        until = pd.Timestamp(history.times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
-        return FittedFlatLine(until, max(int(lengths.max()), _LEAST_RUN), rows, tolerance)
+        return FittedFlatLine(fitted_until(history), max(int(lengths.max()), _LEAST_RUN), rows, tolerance)
+
+    def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
+        """Return the history's own scores, at most 1: the p-value of a run needs no other past."""
+        return self.fit(history).score(history)

@@ -7,16 +7,16 @@ Source: Shyu et al. (2003), *A Novel Anomaly Detection Scheme Based on Principal
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detectors.errors import NotEnoughHistoryError
-from detectors.protocol import Window
+from detectors.protocol import Scope, Window
 from detectors.smoothing import MEDIAN_ROWS, causal_median
+from detectors.windows import fitted_until
 
 NAME = "group_pca"
 """Name of the detector in records."""
@@ -70,6 +70,7 @@ class GroupPca:
 
     seed: int
     name: str = NAME
+    scope: Scope = Scope.DEVIATIONS
     min_history: int = 500
     lookback_rows: int = MEDIAN_ROWS - 1
 
@@ -88,13 +89,19 @@ class GroupPca:
         moving = int((np.ptp(rows, axis=0) > 0).sum()) if len(rows) else 0
         if len(rows) < self.min_history or moving < 2:  # noqa: PLR2004 - one signal is no group
             raise NotEnoughHistoryError(f"{len(rows)} rows of {moving} moving signals are too few for a group")
-        model = PCA(n_components=_components(rows), svd_solver="full", random_state=self.seed)
+        model = PCA(n_components=moving_components(rows), svd_solver="full", random_state=self.seed)
         model.fit(rows)
-        until = pd.Timestamp(history.times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
-        return FittedGroupPca(until, model)
+        return FittedGroupPca(fitted_until(history), model)
+
+    def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
+        """Return the history's own scores: deviations come from days that their bands have not seen.
+
+        What few components a fit adds over some thousand rows is little beside that.
+        """
+        return self.fit(history).score(history)
 
 
-def _components(rows: NDArray[np.float64]) -> int:
+def moving_components(rows: NDArray[np.float64]) -> int:
     """Return how many principal components of the standardised columns are more than rounding noise."""
     moving = rows[:, np.ptp(rows, axis=0) > 0]
     shares = np.linalg.eigvalsh(np.corrcoef(moving, rowvar=False)) / moving.shape[1]

@@ -12,7 +12,8 @@ from residual quantiles instead of sampled trends.
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,14 +21,18 @@ from numpy.typing import NDArray
 
 from core.calendar import DAY_S, WEEK_S, Calendar
 from detectors.errors import NotEnoughHistoryError
-from detectors.protocol import Window
+from detectors.protocol import Scope, Window
 from detectors.smoothing import MEDIAN_ROWS, causal_median
+from detectors.windows import fitted_until
 
 NAME = "prophet_band"
 """Name of the detector in records."""
 
 SLOT_S = 900
 """Length of a slot of the profile: 15 minutes."""
+
+HISTORY_DAYS = 56
+"""No more of the past is learnt from: a level that does not move holds for a season, not for a year."""
 
 _FIT_STEP_S = 1_800
 """Prophet is fitted on means of half an hour: eight waves a day need no more, and it is twice as fast."""
@@ -57,6 +62,7 @@ _WEEKLY_FROM_DAYS = 7
 _DAILY_ORDER = 8
 _WEEKLY_ORDER = 3
 _FOLD_DAYS = 2
+_MOST_FOLDS = 14
 _RIDGE = 1e-4
 
 
@@ -109,6 +115,7 @@ class ProphetBand:
     """Fits a `FittedProphetBand` to one series."""
 
     name: str = NAME
+    scope: Scope = Scope.SERIES
     min_history: int = 500
     lookback_rows: int = MEDIAN_ROWS - 1
 
@@ -120,53 +127,75 @@ class ProphetBand:
         Raises
         ------
         NotEnoughHistoryError
-            If fewer than `min_history` rows have a value, or they span less than two days.
+            If fewer than `min_history` rows of the last `HISTORY_DAYS` have a value, or they span less than two days.
         """
-        values = _without_wild(history.values[:, 0])
-        known = ~np.isnan(values)
-        if known.sum() < self.min_history:
-            raise NotEnoughHistoryError(f"{known.sum()} values are too few for a band; {self.min_history} are needed")
-        times = history.times[known]
-        span_days = (times[-1] - times[0]) / np.timedelta64(1, "D")
-        if span_days < 2:  # noqa: PLR2004 - a daily rhythm shows only when it comes back
-            raise NotEnoughHistoryError(f"{span_days:.1f} days are too short for a daily rhythm; 2 are needed")
-        weekly = span_days >= _WEEKLY_FROM_DAYS
-        profile = _forecast_week(_means(times, values[known], history.calendar), weekly=weekly)
-        residuals = _unseen_residuals(times, values[known], history.calendar, weekly=weekly)
-        centre, lower, upper = _with_band(profile, residuals, times, values[known], history.calendar)
-        until = pd.Timestamp(times[-1]).tz_localize("UTC").to_pydatetime().astimezone(UTC)
-        return FittedProphetBand(until, centre, lower, upper, history.calendar)
+        known, calendar = self._known(history), history.calendar
+        profile = _forecast_week(_means(known.times, known.values, calendar), weekly=known.weekly)
+        residuals = _unseen_residuals(known.times, known.values, calendar, weekly=known.weekly)
+        centre, lower, upper = _with_band(profile, residuals, known.times, known.values, calendar)
+        return FittedProphetBand(fitted_until(history), centre, lower, upper, calendar)
 
     def unseen_deviations(self, history: Window) -> NDArray[np.float64]:
         """Return the history's deviations as if each day had come after the fit; shape (n,), in half-widths.
 
         They are what p-values are calibrated on. Centre and width of the band come from the other days as well: a
-        fortnight has fourteen noons, and a width that knows them all would promise more than it keeps.
+        fortnight has fourteen noons, and a width that knows them all would promise more than it keeps. NaN before
+        the last `HISTORY_DAYS`, which no fit looks at.
+
+        Raises
+        ------
+        NotEnoughHistoryError
+            As for `fit`.
         """
-        values = _without_wild(history.values[:, 0])
-        known = ~np.isnan(values)
-        times = history.times[known]
-        weekly = (times[-1] - times[0]) / np.timedelta64(1, "D") >= _WEEKLY_FROM_DAYS
-        residuals = _unseen_residuals(times, values[known], history.calendar, weekly=weekly)
-        slots = (history.calendar.second_of_week(times) % DAY_S) // SLOT_S
+        known = self._known(history)
+        residuals = _unseen_residuals(known.times, known.values, history.calendar, weekly=known.weekly)
+        slots = (history.calendar.second_of_week(known.times) % DAY_S) // SLOT_S
         unseen = np.empty_like(residuals)
-        folds = _folds(times)
+        folds = _folds(known.times)
         for held_out in np.unique(folds):
             mine, others = folds == held_out, folds != held_out
             low, middle, high = _slot_quantiles(residuals[others], slots[others])[:, slots[mine]]
-            floor = _half_width_floor(residuals[others], values[known][others])
+            floor = _half_width_floor(residuals[others], known.values[others])
             shifted = residuals[mine] - middle
             half_width = np.maximum(np.where(shifted < 0, middle - low, high - middle), floor)
             unseen[mine] = np.clip(shifted / half_width, -_CAP, _CAP)
-        deviations = np.full(len(values), np.nan)
-        deviations[known] = unseen
+        deviations = np.full(len(history), np.nan)
+        deviations[known.rows] = unseen
         return deviations
+
+    def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
+        """Return the size of the smoothed deviations of `unseen_deviations`."""
+        return np.abs(causal_median(self.unseen_deviations(history)[:, None])[:, 0])
+
+    def _known(self, history: Window) -> "_Known":
+        """Return what may be learnt from."""
+        values = _without_wild(history.values[:, 0])
+        if len(history):
+            values[history.times < history.times[-1] - np.timedelta64(HISTORY_DAYS, "D")] = np.nan
+        rows = np.flatnonzero(~np.isnan(values))
+        if rows.size < self.min_history:
+            raise NotEnoughHistoryError(f"{rows.size} values are too few for a band; {self.min_history} are needed")
+        times = history.times[rows]
+        span_days = (times[-1] - times[0]) / np.timedelta64(1, "D")
+        if span_days < 2:  # noqa: PLR2004 - a daily rhythm shows only when it comes back
+            raise NotEnoughHistoryError(f"{span_days:.1f} days are too short for a daily rhythm; 2 are needed")
+        return _Known(rows, times, values[rows], span_days >= _WEEKLY_FROM_DAYS)
+
+
+class _Known(NamedTuple):
+    """The rows of a history that may be learnt from, their times and values, and whether a week's rhythm shows."""
+
+    rows: NDArray[np.int64]
+    times: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    weekly: bool
 
 
 def _folds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Return the number of the block of days that each time lies in; at least two blocks."""
+    """Return the number of the block of days that each time lies in; at least two blocks, and not many more than 14."""
     day = (times - times[0]) // np.timedelta64(1, "D")
-    blocks: NDArray[np.int64] = np.minimum(day // _FOLD_DAYS, max(int(day[-1]) // _FOLD_DAYS, 1)).astype(np.int64)
+    length = max(_FOLD_DAYS, int(day[-1]) // _MOST_FOLDS)
+    blocks: NDArray[np.int64] = np.minimum(day // length, max(int(day[-1]) // length, 1)).astype(np.int64)
     return blocks
 
 
@@ -176,11 +205,11 @@ def _without_wild(values: NDArray[np.float64]) -> NDArray[np.float64]:
     Where nearly all values are the same, nothing is far out: what rarely moves is not wild when it does.
     """
     if np.isnan(values).all():
-        return values
+        return values.copy()
     low, high = np.nanquantile(values, _OUTER)
     reach = _WILD_SPANS * (high - low)
     if reach <= 0:
-        return values
+        return values.copy()
     return np.where((values < low - reach) | (values > high + reach), np.nan, values)
 
 
@@ -193,11 +222,15 @@ def _unseen_residuals(
     residuals = np.empty_like(values)
     penalty = _RIDGE * np.eye(terms.shape[1])
     penalty[0, 0] = 0.0
+    # What all rows but a block's add up to is the whole less the block: one pass instead of one for each block.
+    gram, moment = terms.T @ terms, terms.T @ values
     for held_out in np.unique(fold):
-        seen = fold != held_out
-        gram = terms[seen].T @ terms[seen] / seen.sum() + penalty
-        weights = np.linalg.solve(gram, terms[seen].T @ values[seen] / seen.sum())
-        residuals[~seen] = values[~seen] - terms[~seen] @ weights
+        mine = fold == held_out
+        seen = len(values) - int(mine.sum())
+        block = terms[mine]
+        others = (gram - block.T @ block) / seen + penalty
+        weights = np.linalg.solve(others, (moment - block.T @ values[mine]) / seen)
+        residuals[mine] = values[mine] - block @ weights
     return residuals
 
 

@@ -7,7 +7,8 @@ from `detectors.calibration`, a threshold from the alert budget.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,25 @@ class Window:
         """Return one signal as a window of its own, of shape (n, 1)."""
         return replace(self, values=self.values[:, index : index + 1], metrics=(self.metrics[index],))
 
+    def rows(self, start: int, stop: int) -> "Window":
+        """Return rows `start` to `stop`, the latter not included."""
+        return replace(self, times=self.times[start:stop], values=self.values[start:stop])
+
+    def only(self, kept: NDArray[np.bool_]) -> "Window":
+        """Return the rows that a mask of shape (n,) keeps."""
+        return replace(self, times=self.times[kept], values=self.values[kept])
+
+
+class Scope(StrEnum):
+    """What a detector looks at; it decides which columns its windows have."""
+
+    SERIES = "series"
+    """One signal: windows of shape (n, 1), one detector for each series."""
+    ASSET = "asset"
+    """All k >= 1 signals of an asset, as they are."""
+    DEVIATIONS = "deviations"
+    """All k >= 2 signals of an asset, as deviations from what is expected of each, in half-widths of its band."""
+
 
 class FittedDetector(Protocol):
     """A detector that has seen history and can score what comes after."""
@@ -72,12 +92,26 @@ class FittedDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class SelfCalibrated(Protocol):
+    """A fitted detector that knows by itself how rare its scores are, and needs no tail fitted to its past."""
+
+    def p_values(self, scores: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """Return how likely a score this high or higher is while all is normal; NaN for NaN."""
+        ...
+
+
 class Detector(Protocol):
     """A way to tell normal from abnormal, before it has seen any data."""
 
     @property
     def name(self) -> str:
         """Names the detector in records and on dashboards."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """What it looks at."""
         ...
 
     @property
@@ -96,6 +130,21 @@ class Detector(Protocol):
         Raises
         ------
         NotEnoughHistoryError
-            If fewer than `min_history` rows have a value.
+            If fewer than `min_history` rows have a value, or they span too little time.
+        """
+        ...
+
+    def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
+        """Score the history's rows as if the fit had not seen them; p-values are calibrated on these.
+
+        Returns
+        -------
+        Shape (n,), as `score` returns it. Unlike a score in use, it may depend on later rows: it describes how
+        scores are distributed, and decides nothing.
+
+        Raises
+        ------
+        NotEnoughHistoryError
+            As for `fit`.
         """
         ...

@@ -16,19 +16,15 @@ import orjson
 from numpy.typing import NDArray
 
 from core.errors import PermanentError
-from detectors import flat_line, group_pca, prophet_band
-from detectors.calibration import TailCalibrator, fit_tail
-from detectors.protocol import Window
-from detectors.smoothing import causal_median
+from detectors import prophet_band
+from detectors.calibration import fit_tail
+from detectors.protocol import Detector, FittedDetector, Scope, SelfCalibrated, Window
+from detectors.registry import DETECTORS
 
-_BAND = prophet_band.ProphetBand()
-_FLAT_LINE = flat_line.FlatLine()
-
-LOOKBACK_ROWS = max(_BAND.lookback_rows, _FLAT_LINE.lookback_rows, group_pca.GroupPca(0).lookback_rows)
+LOOKBACK_ROWS = max(make(0).lookback_rows for make in DETECTORS.values())
 """Rows before a row that its judgement may depend on."""
 
-DETECTORS = (prophet_band.NAME, flat_line.NAME, group_pca.NAME)
-"""Names of all detectors that an asset's model may hold."""
+_BAND = prophet_band.ProphetBand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,8 @@ class FitTask:
         Processing time of the order to fit.
     seed
         Of everything random.
+    detectors
+        Names of the detectors to fit, all of them registered.
     """
 
     asset_id: int
@@ -54,23 +52,36 @@ class FitTask:
     history: Window
     fitted_at: datetime
     seed: int
+    detectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A fitted detector, and what turns its scores into p-values."""
+
+    fitted: FittedDetector
+    calibration: SelfCalibrated
+
+    def judge(self, series_id: int, detector: str, recent: Window) -> "Judged":
+        """Return its word on all rows."""
+        scores = self.fitted.score(recent)
+        return Judged(series_id, detector, scores, self.calibration.p_values(scores))
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesModel:
-    """The detectors of one series, each with what turns its score into a p-value."""
+    """What is known of one series.
 
-    band: prophet_band.FittedProphetBand
-    band_tail: TailCalibrator
-    flat: flat_line.FittedFlatLine
+    Attributes
+    ----------
+    band
+        What is expected of it; None where no detector wants to know or there was too little history.
+    detectors
+        Who judges it, by name.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class GroupModel:
-    """The detector over all signals of the asset."""
-
-    pca: group_pca.FittedGroupPca
-    tail: TailCalibrator
+    band: prophet_band.FittedProphetBand | None
+    detectors: Mapping[str, Calibrated]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,10 @@ class Judged:
     scores: NDArray[np.float64]
     p_values: NDArray[np.float64]
 
+    def from_row(self, first: int) -> "Judged":
+        """Return its word on the rows from `first` on: those before it were context."""
+        return Judged(self.series_id, self.detector, self.scores[first:], self.p_values[first:])
+
 
 @dataclass(frozen=True, slots=True)
 class AssetModel:
@@ -104,13 +119,13 @@ class AssetModel:
     trained_from, trained_until
         Event times of the first and last row of history.
     series
-        The model of each series that had history enough, by its number.
-    group
-        None where there are fewer than two such series.
+        The model of each series that any detector could be fitted to, by its number.
+    whole
+        Who judges the asset as a whole, by name.
     parameters
         What is needed, beside the history, to fit it again.
     unfitted
-        Why each other series has no model, by its number.
+        Why a detector could not be fitted, by `<series_id>:<detector>` (series 0: the asset as a whole).
     """
 
     asset_id: int
@@ -120,71 +135,72 @@ class AssetModel:
     trained_until: datetime
     fitted_at: datetime
     series: Mapping[int, SeriesModel]
-    group: GroupModel | None
+    whole: Mapping[str, Calibrated]
     parameters: Mapping[str, Any]
-    unfitted: Mapping[int, str] = field(default_factory=dict)
+    unfitted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def detectors(self) -> tuple[str, ...]:
         """Names of the detectors inside."""
-        names = [prophet_band.NAME, flat_line.NAME] if self.series else []
-        return (*names, group_pca.NAME) if self.group else tuple(names)
+        inside = {name for model in self.series.values() for name in model.detectors} | set(self.whole)
+        return tuple(name for name in self.parameters["detectors"] if name in inside)
+
+    @property
+    def judgements_per_row(self) -> int:
+        """How many p-values it gives each row at most: one for each detector on each series, or on the whole."""
+        return sum(len(model.detectors) for model in self.series.values()) + len(self.whole)
 
     def has(self, series_id: int, detector: str) -> bool:
         """Return whether a detector judges a series (0: the asset as a whole)."""
         if series_id == 0:
-            return self.group is not None and detector == group_pca.NAME
-        return series_id in self.series and detector in self.detectors
+            return detector in self.whole
+        return series_id in self.series and detector in self.series[series_id].detectors
 
     def judge(self, recent: Window) -> list[Judged]:
         """Judge all rows; `recent` has the same columns as the history, context rows included."""
         found = []
         for index, series_id in enumerate(self.series_ids):
             if (model := self.series.get(series_id)) is not None:
-                found.extend(_judge_series(series_id, model, recent.column(index)))
-        if self.group is not None:
-            scores = self.group.pca.score(self._deviations(recent))
-            found.append(Judged(0, group_pca.NAME, scores, self.group.tail.p_values(scores)))
+                column = recent.column(index)
+                found += [one.judge(series_id, name, column) for name, one in model.detectors.items()]
+        for name, one in self.whole.items():
+            seen = self._deviations(recent) if DETECTORS[name](0).scope is Scope.DEVIATIONS else recent
+            found.append(one.judge(0, name, seen))
         return found
 
     def _deviations(self, recent: Window) -> Window:
-        return _deviations(self.series_ids, self.series, recent)
+        bands = {index: self.series[s].band for index, s in enumerate(self.series_ids) if s in self.series}
+        columns = {index: band.deviations(recent.column(index)) for index, band in bands.items() if band is not None}
+        return _side_by_side(recent, columns)
 
 
-def _judge_series(series_id: int, model: SeriesModel, recent: Window) -> list[Judged]:
-    band_scores = model.band.score(recent)
-    flat_scores = model.flat.score(recent)
-    return [
-        Judged(series_id, prophet_band.NAME, band_scores, model.band_tail.p_values(band_scores)),
-        Judged(series_id, flat_line.NAME, flat_scores, model.flat.p_values(flat_scores)),
-    ]
-
-
-def _deviations(series_ids: tuple[int, ...], models: Mapping[int, SeriesModel], window: Window) -> Window:
-    columns = [
-        models[series_id].band.deviations(window.column(index))
-        for index, series_id in enumerate(series_ids)
-        if series_id in models
-    ]
-    metrics = tuple(m for s, m in zip(series_ids, window.metrics, strict=True) if s in models)
-    return Window(window.times, np.column_stack(columns), metrics, window.step_s, window.calendar)
+def _side_by_side(window: Window, columns: Mapping[int, NDArray[np.float64]]) -> Window:
+    """Return a window of some of its columns, by index, with other values."""
+    metrics = tuple(window.metrics[index] for index in columns)
+    values = np.column_stack(list(columns.values())) if columns else np.zeros((len(window), 0))
+    return Window(window.times, values, metrics, window.step_s, window.calendar)
 
 
 def fit_asset(task: FitTask) -> AssetModel:
     """Fit all detectors of one asset.
 
-    A series with too little history gets no model and a reason instead; it is not judged until it has enough.
-    Takes about 0.1 s per series.
+    A detector with too little history is left out, with a reason; it does not judge until it has enough. Takes about
+    0.1 s per series, nearly all of it Prophet's.
     """
-    models: dict[int, SeriesModel] = {}
-    unseen: dict[int, NDArray[np.float64]] = {}
-    unfitted: dict[int, str] = {}
-    for index, series_id in enumerate(task.series_ids):
-        try:
-            models[series_id], unseen[series_id] = _fit_series(task.history.column(index))
-        except PermanentError as exc:
-            unfitted[series_id] = str(exc)
     parameters = _parameters(task)
+    makers = [DETECTORS[name](task.seed) for name in task.detectors]
+    by_series = [one for one in makers if one.scope is Scope.SERIES]
+    unfitted: dict[str, str] = {}
+    series: dict[int, SeriesModel] = {}
+    unseen: dict[int, NDArray[np.float64]] = {}
+    for index, series_id in enumerate(task.series_ids):
+        column = task.history.column(index)
+        band = _fit_band(column) if _wants_band(makers) else None
+        if band is not None:
+            unseen[index] = _BAND.unseen_deviations(column)
+        fitted = _fit_all(by_series, column, series_id, unfitted, band)
+        if fitted or band is not None:
+            series[series_id] = SeriesModel(band, fitted)
     return AssetModel(
         asset_id=task.asset_id,
         version=_version(task, parameters),
@@ -192,8 +208,8 @@ def fit_asset(task: FitTask) -> AssetModel:
         trained_from=_utc(task.history.times[0]),
         trained_until=_utc(task.history.times[-1]),
         fitted_at=task.fitted_at,
-        series=models,
-        group=_fit_group(task, unseen),
+        series=series,
+        whole=_fit_whole(makers, task.history, unseen, unfitted),
         parameters=parameters,
         unfitted=unfitted,
     )
@@ -204,27 +220,53 @@ def _utc(time: np.datetime64) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _fit_series(history: Window) -> tuple[SeriesModel, NDArray[np.float64]]:
-    """Return the model of one series, and its deviations on days that a fit has not seen; shape (n,)."""
-    band = _BAND.fit(history)
-    unseen = _BAND.unseen_deviations(history)
-    tail = fit_tail(np.abs(causal_median(unseen[:, None])[:, 0]))
-    return SeriesModel(band, tail, _FLAT_LINE.fit(history)), unseen
+def _wants_band(detectors: list[Detector]) -> bool:
+    return any(one.name == prophet_band.NAME or one.scope is Scope.DEVIATIONS for one in detectors)
 
 
-def _fit_group(task: FitTask, unseen: Mapping[int, NDArray[np.float64]]) -> GroupModel | None:
-    if len(unseen) < 2:  # noqa: PLR2004 - one signal is no group
-        return None
-    history = task.history
-    metrics = tuple(m for s, m in zip(task.series_ids, history.metrics, strict=True) if s in unseen)
-    deviations = Window(
-        history.times, np.column_stack(list(unseen.values())), metrics, history.step_s, history.calendar
-    )
+def _fit_band(history: Window) -> prophet_band.FittedProphetBand | None:
     try:
-        pca = group_pca.GroupPca(task.seed).fit(deviations)
-        return GroupModel(pca, fit_tail(pca.score(deviations)))
+        return _BAND.fit(history)
     except PermanentError:
         return None
+
+
+def _fit_all(
+    detectors: list[Detector],
+    history: Window,
+    series_id: int,
+    unfitted: dict[str, str],
+    band: prophet_band.FittedProphetBand | None,
+) -> dict[str, Calibrated]:
+    """Fit some detectors to one window, and note in `unfitted` why one could not be."""
+    found: dict[str, Calibrated] = {}
+    for one in detectors:
+        try:
+            # Prophet's fit is the dear one: it is made once, for whoever asks.
+            fitted = band if band is not None and one.name == prophet_band.NAME else one.fit(history)
+            found[one.name] = Calibrated(fitted, _calibration(one, fitted, history))
+        except PermanentError as exc:
+            unfitted[f"{series_id}:{one.name}"] = str(exc)
+    return found
+
+
+def _calibration(detector: Detector, fitted: FittedDetector, history: Window) -> SelfCalibrated:
+    return fitted if isinstance(fitted, SelfCalibrated) else fit_tail(detector.unseen_scores(history))
+
+
+def _fit_whole(
+    detectors: list[Detector],
+    history: Window,
+    unseen: Mapping[int, NDArray[np.float64]],
+    unfitted: dict[str, str],
+) -> dict[str, Calibrated]:
+    """Fit the detectors that look at all signals together."""
+    found = _fit_all([one for one in detectors if one.scope is Scope.ASSET], history, 0, unfitted, None)
+    by_deviations = [one for one in detectors if one.scope is Scope.DEVIATIONS]
+    if len(unseen) < 2:  # noqa: PLR2004 - one signal is no group
+        unfitted.update({f"0:{one.name}": "fewer than two signals have a band" for one in by_deviations})
+        return found
+    return found | _fit_all(by_deviations, _side_by_side(history, unseen), 0, unfitted, None)
 
 
 def _version(task: FitTask, parameters: Mapping[str, Any]) -> str:
@@ -237,6 +279,7 @@ def _version(task: FitTask, parameters: Mapping[str, Any]) -> str:
 
 def _parameters(task: FitTask) -> dict[str, Any]:
     return {
+        "detectors": list(task.detectors),
         "seed": task.seed,
         "step_s": task.history.step_s,
         "time_zone": task.history.calendar.time_zone,

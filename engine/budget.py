@@ -21,3 +21,19 @@ def opening_p_value(false_alerts_per_1000_series_week: float, step_s: float) -> 
     """
     judgements_a_week = _WEEK_S / step_s
     return min(CLOSE_BELOW, false_alerts_per_1000_series_week / 1000.0 / judgements_a_week)
+
+
+def share_of_budget(open_below: float, series: int, judgements_per_row: int) -> float:
+    """Return the p-value at which each of several judgements opens an anomaly, so that together they keep the budget.
+
+    By Bonferroni's inequality, which holds however the judgements depend on each other.
+
+    Parameters
+    ----------
+    open_below
+        P-value at which one judgement for each series would.
+    series, judgements_per_row
+        How many series there are, and how many p-values they are given each time; a budget counts series, so one
+        judgement of many series together may open more often than one of a single series.
+    """
+    return min(open_below * series / max(judgements_per_row, 1), CLOSE_BELOW)

@@ -56,7 +56,7 @@ def find_episodes(
     if not open_before and not (p_values < open_below).any():
         return []
     found: list[Episode] = []
-    state = _Scan(open_before, BEFORE if open_before else None, BEFORE)
+    state = Hysteresis(open_before, BEFORE if open_before else None)
     for row in np.flatnonzero(~np.isnan(p_values)).tolist():
         ended = state.step(row, p_values[row] < open_below, p_values[row] < close_below)
         if ended is not None:
@@ -67,10 +67,22 @@ def find_episodes(
 
 
 @dataclass(slots=True)
-class _Scan:
-    is_open: bool
-    first: int | None
-    last: int
+class Hysteresis:
+    """Whether an episode is going on, row by row: knows no later row than the last one that it was given.
+
+    Attributes
+    ----------
+    is_open
+        True from the row that opens an episode to the one that ends it.
+    first, last
+        Index of the first and the last odd row of the present stretch; `BEFORE` as in `Episode`, None for none.
+    calm, calm_from
+        How many normal rows in a row have followed, and the first of them.
+    """
+
+    is_open: bool = False
+    first: int | None = None
+    last: int = BEFORE
     calm: int = 0
     calm_from: int = 0
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from core.anomaly import Anomaly, AnomalyKind, Evidence
 from core.calendar import Calendar
-from detectors import flat_line, group_pca
+from detectors import flat_line
+from detectors.prophet_band import FittedProphetBand
 from detectors.protocol import Window
 from engine.asset_model import LOOKBACK_ROWS, AssetModel, Judged
-from engine.budget import CLOSE_BELOW
+from engine.budget import CLOSE_BELOW, share_of_budget
 from engine.episodes import BEFORE, Change, Episode, find_episodes, reconcile
 from engine.severity import severity
 from engine.subject import DetectorKey, Subject, utc
@@ -34,7 +35,7 @@ class Rules:
     calendar
         The city's.
     open_below
-        P-value below which an anomaly opens, from the alert budget.
+        P-value below which an anomaly opens if one detector judges a series, from the alert budget.
     """
 
     step_s: int
@@ -67,7 +68,7 @@ def judge_steps(
         Processing time, for anomalies that are new.
     """
     start = first - subject.grid.first
-    window = _rows(subject.window(rules.step_s, rules.calendar), 0, last - subject.grid.first + 1)
+    window = subject.window(rules.step_s, rules.calendar).rows(0, last - subject.grid.first + 1)
     judging = _Judging(subject, model, window, start, rules, now)
     rows: list[ScoreRow] = []
     changes: list[AssetChange] = []
@@ -89,10 +90,6 @@ def _given_up(subject: Subject, model: AssetModel, at: datetime) -> list[AssetCh
         for k in subject.known
         if k.anomaly.ended_at is None and not model.has(k.series_id or 0, k.anomaly.detector)
     ]
-
-
-def _rows(window: Window, start: int, stop: int) -> Window:
-    return replace(window, times=window.times[start:stop], values=window.values[start:stop])
 
 
 def _is_of(stored: StoredAnomaly, key: DetectorKey) -> bool:
@@ -129,18 +126,19 @@ class _Judging:
     def window_start(self) -> datetime:
         return utc(self.window.times[0])
 
+    @property
+    def open_below(self) -> float:
+        return share_of_budget(self.rules.open_below, len(self.model.series_ids), self.model.judgements_per_row)
+
     def scored(self, start: int, stop: int) -> list[Judged]:
         """Return every detector's word on rows `start` to `stop`, the latter not included."""
         context = max(start - LOOKBACK_ROWS, 0)
         # The model names its own series: the asset may have got another one since it was fitted.
         columns = [self.subject.column_of()[series_id] for series_id in self.model.series_ids]
         metrics = tuple(self.window.metrics[column] for column in columns)
-        part = _rows(self.window, context, stop)
+        part = self.window.rows(context, stop)
         mine = replace(part, values=part.values[:, columns], metrics=metrics)
-        return [
-            replace(j, scores=j.scores[start - context :], p_values=j.p_values[start - context :])
-            for j in self.model.judge(mine)
-        ]
+        return [one.from_row(start - context) for one in self.model.judge(mine)]
 
     def anomalies(self, key: DetectorKey, known: Sequence[StoredAnomaly]) -> list[Anomaly]:
         """Return the anomalies that the p-values show; one that began before the window goes on from its record."""
@@ -148,7 +146,7 @@ class _Judging:
         before = [k.anomaly for k in known if k.anomaly.since < start and _reaches(k.anomaly, start)]
         going_on = max(before, key=lambda anomaly: anomaly.since, default=None)
         p_values = self.subject.p_values[key][: len(self.window)]
-        episodes = find_episodes(p_values, self.rules.open_below, CLOSE_BELOW, open_before=going_on is not None)
+        episodes = find_episodes(p_values, self.open_below, CLOSE_BELOW, open_before=going_on is not None)
         return [
             self._anomaly(key, p_values, episode, going_on if episode.first == BEFORE else None, known)
             for episode in episodes
@@ -177,7 +175,7 @@ class _Judging:
             since=since,
             last_at=last_at,
             ended_at=None if episode.ended is None else utc(times[episode.ended]),
-            severity=severity(self.subject.asset.kind, worst.p_value, self.rules.open_below, last_at - since),
+            severity=severity(self.subject.asset.kind, worst.p_value, self.open_below, last_at - since),
         )
 
     def _recorded(self, row: int, p_value: float, known: Sequence[StoredAnomaly]) -> Anomaly | None:
@@ -203,7 +201,7 @@ class _Judging:
             p_value=float(p_value),
             severity=0.0,
             score=0.0 if np.isnan(score) else score,
-            threshold=self.rules.open_below,
+            threshold=self.open_below,
             model_version=self.model.version,
             evidence=_evidence(self.subject, self.model, key, self.window, row),
         )
@@ -216,7 +214,7 @@ def _reaches(anomaly: Anomaly, time: datetime) -> bool:
 def _evidence(subject: Subject, model: AssetModel, key: DetectorKey, window: Window, row: int) -> tuple[Evidence, ...]:
     series_id, detector = key
     with_band = detector != flat_line.NAME
-    if detector != group_pca.NAME:
+    if series_id != 0:
         index = subject.column_of()[series_id]
         return (_series_evidence(subject, model, window, row, index, 1.0, with_band=with_band),)
     weights = _weights(subject, model, window, row)
@@ -226,14 +224,24 @@ def _evidence(subject: Subject, model: AssetModel, key: DetectorKey, window: Win
     )
 
 
+def _band_of(model: AssetModel, series_id: int) -> FittedProphetBand | None:
+    known = model.series.get(series_id)
+    return None if known is None else known.band
+
+
 def _weights(subject: Subject, model: AssetModel, window: Window, row: int) -> dict[int, float]:
-    """Return the share of each signal in the squared deviations of a row, by its column."""
+    """Return the share of each signal in the squared deviations of a row, by its column.
+
+    Without a band nobody knows which signal drives it: all that the model knows have the same share.
+    """
     squares: dict[int, float] = {}
-    one_row = _rows(window, row, row + 1)
+    one_row = window.rows(row, row + 1)
     for index, series in enumerate(subject.series):
-        if (series_model := model.series.get(series.series_id)) is not None:
-            deviation = series_model.band.deviations(one_row.column(index))[0]
+        if (band := _band_of(model, series.series_id)) is not None:
+            deviation = band.deviations(one_row.column(index))[0]
             squares[index] = 0.0 if np.isnan(deviation) else float(deviation**2)
+    if not squares:
+        squares = {i: 1.0 for i, series in enumerate(subject.series) if series.series_id in model.series_ids}
     total = sum(squares.values()) or 1.0
     return {index: square / total for index, square in squares.items()}
 
@@ -244,8 +252,8 @@ def _series_evidence(
     series = subject.series[index]
     observed = window.values[row, index]
     band: Sequence[float | None] = (None, None, None)
-    if with_band:
-        fitted = model.series[series.series_id].band
+    fitted = _band_of(model, series.series_id) if with_band else None
+    if fitted is not None:
         band = [float(part[0]) for part in fitted.expect(window.times[row : row + 1])]
     centre, lower, upper = band
     return Evidence(

@@ -10,12 +10,14 @@ from core.clock import Clock
 from core.logging import Action, Log
 from core.quality import QualityFlag
 from core.settings import EngineSettings
-from engine.asset_model import DETECTORS, LOOKBACK_ROWS, AssetModel, FitTask
+from detectors.registry import DETECTORS
+from engine.asset_model import LOOKBACK_ROWS, AssetModel, FitTask
 from engine.city import TooOld, WatchedCity, judged_series, sealed_step
 from engine.episodes import Change
 from engine.fitting import FitOutcome, Fitter
 from engine.judging import AssetChange, Rules, judge_steps
 from engine.looking_back import judge_past
+from engine.plan import refit_interval
 from engine.silence import DETECTOR as SILENCE
 from engine.silence import Listener
 from engine.subject import Subject, load_subject, step_at, time_of
@@ -37,7 +39,7 @@ from store.series_data import latest_event_times
 
 CONSUMER = "engine"
 
-_FITS_AT_ONCE = 64
+_FITS_AT_ONCE = 16
 """Models in one order: their histories are held in memory, and gathering them holds a round up."""
 
 _ASK_AGAIN_AFTER = timedelta(hours=1)
@@ -131,7 +133,7 @@ class Engine:
         # The same history, seed and libraries make the same model again.
         self._fit_now({i: r.trained_until for i, r in recorded.items() if self._city.subjects[i].model is None})
         self._listener.recall(unended_anomalies(self._connection, self._clock.now()))
-        scored = latest_score_times(self._connection, DETECTORS)
+        scored = latest_score_times(self._connection, list(DETECTORS))
         for asset_id, subject in self._city.subjects.items():
             if subject.model is not None and asset_id in scored:
                 subject.dirty_from = step_at(scored[asset_id], self._rules.step_s) + 1
@@ -291,7 +293,7 @@ class Engine:
         model = subject.model
         if model is None or len(model.series_ids) != len(subject.series):
             return True
-        return until - model.trained_until >= timedelta(hours=self._settings.refit_after_h)
+        return until - model.trained_until >= refit_interval(model.trained_until - model.trained_from, self._settings)
 
     def _take_over_fits(self) -> None:
         if self._fits is not None and self._fits.done():
@@ -302,7 +304,7 @@ class Engine:
         models = [outcome for outcome in outcomes if not isinstance(outcome, str)]
         for reason in (outcome for outcome in outcomes if isinstance(outcome, str)):
             self._log.error(f"a model could not be fitted: {reason}", Action.FIT_FAILED)
-        fitted = [model for model in models if model.series]
+        fitted = [model for model in models if model.judgements_per_row]
         for model in fitted:
             self._give(model, record(self._connection, model, self._settings))
         if fitted:

@@ -12,6 +12,7 @@ from engine.budget import opening_p_value
 from engine.fitting import Fitter, open_fitter
 from engine.judging import Rules
 from engine.loop import Engine
+from engine.plan import detectors_of
 from store.database import connect
 from store.migrate import check_schema
 
@@ -27,8 +28,11 @@ def run(settings: Settings, database_url: str, clock: Clock, stop: threading.Eve
     ------
     SchemaError
         If the schema is not this version's.
+    SettingsError
+        If a detector is wanted that there is none of.
     """
     log = log_of("engine")
+    detectors_of(settings.engine)
     models: dict[int, AssetModel] = {}
     with open_fitter(settings.engine.workers, settings.dask_scheduler) as fitter:
         while not stop.is_set():

@@ -9,6 +9,7 @@ from detectors.protocol import Window
 from engine.asset_model import AssetModel, FitTask
 from engine.grid import end_of, step_of
 from engine.judging import Rules
+from engine.plan import detectors_of, refit_interval
 from engine.subject import Subject, step_at, time_of
 from store.database import Connection, transaction
 from store.judgements import BandColumns, ModelRecord, anomalies_of_asset, record_model, write_band
@@ -60,7 +61,7 @@ def fit_task(
         return None
     metrics = tuple(series.metric for series in subject.series)
     history = Window(times[known[0] :], values[known[0] :], metrics, float(rules.step_s), rules.calendar)
-    return FitTask(subject.asset.asset_id, tuple(column_of), history, now, settings.seed)
+    return FitTask(subject.asset.asset_id, tuple(column_of), history, now, settings.seed, detectors_of(settings))
 
 
 _EVERYTHING = str(2**63)
@@ -79,10 +80,11 @@ def record(connection: Connection, model: AssetModel, settings: EngineSettings) 
                 trained_from=model.trained_from,
                 trained_until=model.trained_until,
                 fitted_at=model.fitted_at,
-                parameters={**model.parameters, "unfitted": {str(s): why for s, why in model.unfitted.items()}},
+                parameters={**model.parameters, "unfitted": dict(model.unfitted)},
             ),
         )
-        write_band(connection, model_id, _band(model, timedelta(hours=settings.refit_after_h)))
+        span = model.trained_until - model.trained_from
+        write_band(connection, model_id, _band(model, refit_interval(span, settings)))
     return model_id
 
 
@@ -91,7 +93,8 @@ def _band(model: AssetModel, until_refit: timedelta) -> BandColumns:
     span_s = (_BAND_BACK + until_refit + _BAND_AHEAD).total_seconds()
     first = step_at(start, _BAND_STEP_S)
     times = end_of(np.arange(first, first + int(span_s // _BAND_STEP_S)), _BAND_STEP_S)
-    bands = {series_id: series.band.expect(times) for series_id, series in model.series.items()}
+    fitted = {series_id: series.band for series_id, series in model.series.items()}
+    bands = {series_id: band.expect(times) for series_id, band in fitted.items() if band is not None}
     size = len(bands) * len(times)
     columns = [np.concatenate([band[i] for band in bands.values()]) if bands else np.zeros(0) for i in range(3)]
     return BandColumns(

@@ -290,7 +290,7 @@ def test_a_missing_member_does_not_silence_the_group(connection: Connection, fit
     assert "flow" not in {metric for metric, _, time in town.scores("north") if time > LIVE + STEP}
 
 
-DAILY = SETTINGS.model_copy(update={"refit_after_h": 6.0})
+DAILY = SETTINGS.model_copy(update={"refit_after_h": 6.0, "refit_within_h": 6.0})
 
 
 def test_a_model_is_fitted_anew_and_its_record_says_on_what(connection: Connection, fitter: InPlace) -> None:
