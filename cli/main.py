@@ -216,6 +216,20 @@ def replay(
     console.print(accounts_table([{**asdict(a), "closes": closes(a)} for a in accounts]))
 
 
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled set: dataset.json and its series.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores and summary; a killed run goes on where it stopped.")],
+    detectors: Annotated[str, typer.Option(help="Names, with commas; default: those that run live.")] = "",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 means one per core.")] = 0,
+    budget: Annotated[float, typer.Option(min=0.0, help="False alerts per 1,000 series per week; 0: as set.")] = 0.0,
+) -> None:
+    """Judge labelled rows in order of time, as they would be live, and say how well that went."""
+    from cli.evaluation.report import evaluate_and_tell
+
+    evaluate_and_tell(load_settings(join=False), folder, out, detectors, jobs, budget, Console(stderr=True))
+
+
 @dashboards_app.command("build")
 def build_dashboards(out: Annotated[Path, typer.Option(help="Folder to write to; made if need be.")]) -> None:
     """Write one JSON file per dashboard."""

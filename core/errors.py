@@ -62,3 +62,7 @@ class InputFileError(PermanentError):
         self.reason = reason
         where = path if line is None else f"{path}, line {line}"
         super().__init__(f"{where}: {reason}")
+
+    def __reduce__(self) -> tuple[type["InputFileError"], tuple[str, int | None, str]]:
+        """Travel between processes as what it was made of: an exception is else remade from its sentence alone."""
+        return type(self), (self.path, self.line, self.reason)

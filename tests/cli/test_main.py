@@ -24,6 +24,7 @@ FIXED = [
     "simulate",
     "inject",
     "replay",
+    "evaluate",
     "demo",
 ]
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Measures of detection on labelled series: what `cityvigil evaluate` writes into its summary."""
