@@ -22,7 +22,8 @@ from core.settings import PREFIX, Settings, clock_of, read_settings
 from engine.loop import CONSUMER as ENGINE
 from ingest.reservation import reserve_session
 from simulators.city import City
-from simulators.faults import Fault, FaultKind, append_fault, check_fault, default_schedule
+from simulators.fault import Fault, FaultKind
+from simulators.faults import append_fault, check_fault, default_schedule
 from store.accounts import feed_accounts
 from store.arrivals import read_cursor
 from store.database import Connection, connect

@@ -18,7 +18,7 @@ from core.logging import Action, log_of
 from core.settings import Settings, clock_of
 
 if TYPE_CHECKING:
-    from simulators.faults import FaultKind
+    from simulators.fault import FaultKind
 
 app = typer.Typer(
     help="Watches a city's infrastructure: MQTT in, explained incidents out. Settings come from CITYVIGIL_* variables.",
@@ -276,7 +276,7 @@ def _time_of(text: str) -> datetime:
 
 
 def _fault_kind(text: str) -> "FaultKind":
-    from simulators.faults import FaultKind
+    from simulators.fault import FaultKind
 
     try:
         return FaultKind(text)

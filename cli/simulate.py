@@ -9,7 +9,8 @@ from core.clock import Clock
 from core.logging import Action, log_of
 from core.settings import Settings
 from simulators.city import City, build_city
-from simulators.faults import Fault, FaultKind, FaultTail, append_fault, check_fault, read_faults
+from simulators.fault import Fault, FaultKind
+from simulators.faults import FaultTail, append_fault, check_fault, read_faults
 from simulators.live import LiveCity, follow
 from simulators.publish import play
 

@@ -23,7 +23,7 @@ from simulators.buses import (
 from simulators.city import BUS_INTERVAL_S, City
 from simulators.encoders.hfp import HfpEvent, VehicleState, encode_event
 from simulators.entry import Entry
-from simulators.faults import Fault, FaultKind, active
+from simulators.fault import Fault, FaultKind, active
 from simulators.journeys import journey_of, scheduled_minute, stop_calls, trip_numbers
 from simulators.network import FLEET
 from simulators.noise import FloatArray

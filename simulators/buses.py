@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.calendar import Calendar
 from simulators.city import BUS_INTERVAL_S, BUS_METRICS, City
-from simulators.faults import Fault, FaultKind, active, span_us
+from simulators.fault import Fault, FaultKind, active, span_us
 from simulators.network import FLEET, METRES_PER_DEGREE
 from simulators.noise import STEP_S, STEPS, FloatArray, day_generator
 from simulators.rhythm import DAY_US

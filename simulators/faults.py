@@ -1,48 +1,24 @@
 """Faults with labels: one record says when what breaks, and later proves that it was found."""
 
-import json
 import math
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.asset import Series
-from core.errors import InputFileError, PermanentError
+from core.errors import InputFileError
 from simulators.city import PRESSURE_SENSORS, City, edges_of
+from simulators.fault import Fault, FaultError, FaultKind, span_us
 from simulators.noise import day_generator
 from simulators.rhythm import EPOCH, to_us
 
 LARGEST_MAGNITUDE = 3.0
 
 
-class FaultKind(StrEnum):
-    """What can break."""
-
-    BURST = "burst"
-    """A main of the DMA breaks: more inflow, less pressure, most of all near the break."""
-    BACKGROUND_LEAK = "background_leak"
-    """A leak grows over a day."""
-    PRESSURE_STUCK = "pressure_stuck"
-    """One pressure sensor repeats its value."""
-    LAMP_OUT = "lamp_out"
-    """A lamp stays dark at night."""
-    DAY_BURNER = "day_burner"
-    """A lamp burns by day."""
-    FEEDER_LOSS = "feeder_loss"
-    """A feeder and its lamps are without supply."""
-    BUS_BREAKDOWN = "bus_breakdown"
-    """A bus stands still and goes on reporting; afterwards another takes over its timetable under its name."""
-    GPS_FREEZE = "gps_freeze"
-    """A bus repeats its position while it drives on."""
-
-
-_BREAKS: dict[FaultKind, str] = {
+BREAKS: dict[FaultKind, str] = {
     FaultKind.BURST: "dma",
     FaultKind.BACKGROUND_LEAK: "dma",
     FaultKind.PRESSURE_STUCK: "dma",
@@ -52,6 +28,7 @@ _BREAKS: dict[FaultKind, str] = {
     FaultKind.BUS_BREAKDOWN: "vehicle",
     FaultKind.GPS_FREEZE: "vehicle",
 }
+"""Kinds that this city knows, and the kind of asset that each befalls."""
 
 _LASTS_H: dict[FaultKind, tuple[float, float]] = {
     FaultKind.BURST: (3.0, 5.0),
@@ -65,64 +42,6 @@ _LASTS_H: dict[FaultKind, tuple[float, float]] = {
 }
 
 
-class FaultError(PermanentError):
-    """A fault does not fit the city."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that breaks, and for how long.
-
-    Attributes
-    ----------
-    kind
-        What breaks.
-    asset
-        Name of the asset.
-    start, end
-        From when (inclusive) to when (exclusive), with an offset from UTC.
-    magnitude
-        1 for an ordinary one; scales what a burst or a leak lets out, means nothing to the others.
-    """
-
-    kind: FaultKind
-    asset: str
-    start: datetime
-    end: datetime
-    magnitude: float = 1.0
-
-    def to_json(self) -> str:
-        """Return the fault as one line of JSON, without the line's end."""
-        record = {
-            "kind": self.kind.value,
-            "asset": self.asset,
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
-            "magnitude": self.magnitude,
-        }
-        return json.dumps(record, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, line: str) -> "Fault":
-        """Read a fault back.
-
-        Raises
-        ------
-        FaultError
-            If the line is no such record; whether it fits a city is `check_fault`'s to say.
-        """
-        try:
-            record = json.loads(line)
-            if not isinstance(record, dict) or not isinstance(record["asset"], str):
-                raise FaultError("a fault is an object with kind, asset, start, end and magnitude")
-            start, end = (datetime.fromisoformat(record[key]) for key in ("start", "end"))
-            return cls(FaultKind(record["kind"]), record["asset"], start, end, float(record.get("magnitude", 1.0)))
-        except KeyError as exc:
-            raise FaultError(f"the fault's {exc.args[0]} is missing") from exc
-        except (ValueError, TypeError) as exc:
-            raise FaultError(f"not a fault: {exc}") from exc
-
-
 def check_fault(city: City, fault: Fault) -> None:
     """Make sure that a fault can happen in a city.
 
@@ -131,11 +50,13 @@ def check_fault(city: City, fault: Fault) -> None:
     FaultError
         Saying in plain words what does not fit.
     """
+    if fault.kind not in BREAKS:
+        raise FaultError(f"nothing in this city can break by {fault.kind}")
     kinds = {asset.name: asset.kind for asset in city.assets}
     if fault.asset not in kinds:
         raise FaultError(f"there is no asset '{fault.asset}' in the city")
-    if kinds[fault.asset] != _BREAKS[fault.kind]:
-        raise FaultError(f"{fault.kind} is a fault of a {_BREAKS[fault.kind]}; {fault.asset} is a {kinds[fault.asset]}")
+    if kinds[fault.asset] != BREAKS[fault.kind]:
+        raise FaultError(f"{fault.kind} is a fault of a {BREAKS[fault.kind]}; {fault.asset} is a {kinds[fault.asset]}")
     if fault.start.utcoffset() is None or fault.end.utcoffset() is None:
         raise FaultError("a fault's start and end need an offset from UTC")
     if fault.start < EPOCH:
@@ -144,17 +65,6 @@ def check_fault(city: City, fault: Fault) -> None:
         raise FaultError("a fault ends after it starts")
     if not (math.isfinite(fault.magnitude) and 0 < fault.magnitude <= LARGEST_MAGNITUDE):
         raise FaultError(f"a fault's magnitude is above 0 and at most {LARGEST_MAGNITUDE:g}")
-
-
-def span_us(fault: Fault) -> tuple[int, int]:
-    """Return start and end in microseconds since 1970-01-01 UTC."""
-    return to_us(fault.start), to_us(fault.end)
-
-
-def active(fault: Fault, times_us: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return at which of the times, in microseconds since 1970-01-01 UTC, a fault holds."""
-    start_us, end_us = span_us(fault)
-    return (times_us >= start_us) & (times_us < end_us)
 
 
 def chosen_sensor(fault: Fault) -> int:
@@ -269,7 +179,7 @@ def default_schedule(
     days: float = 7.0,
     first_after_h: float = 1.0,
     gap_h: tuple[float, float] = (4.0, 10.0),
-    kinds: Iterable[FaultKind] = FaultKind,
+    kinds: Iterable[FaultKind] = tuple(BREAKS),
 ) -> tuple[Fault, ...]:
     """Draw a schedule of faults: one per domain at a time, hours apart; the same city and start give the same.
 
@@ -294,11 +204,11 @@ def default_schedule(
     faults: list[Fault] = []
     for domain, assets in _assets_by_domain(city).items():
         rng = day_generator(city.seed, f"schedule/{domain}/{to_us(start)}", 0)
-        possible = [kind for kind in wanted if _BREAKS[kind] in assets]
+        possible = [kind for kind in wanted if BREAKS[kind] in assets]
         at_h = first_after_h + rng.uniform(0.0, 0.5)
         while possible and at_h < days * 24:
             kind = possible[int(rng.integers(len(possible)))]
-            names = assets[_BREAKS[kind]]
+            names = assets[BREAKS[kind]]
             lasts_h = rng.uniform(*_LASTS_H[kind])
             begin = start + timedelta(seconds=round(at_h * 3600))
             end = begin + timedelta(seconds=round(lasts_h * 3600))

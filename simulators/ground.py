@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from simulators.city import City
-from simulators.faults import Fault, FaultKind, span_us
+from simulators.fault import Fault, FaultKind, span_us
 from simulators.lighting import lighting_values
 from simulators.noise import STEPS, FloatArray, day_generator
 from simulators.rhythm import DAY_US

@@ -11,7 +11,7 @@ from simulators.airtime import ground_delays_us
 from simulators.city import City
 from simulators.encoders.cityvigil_json import encode_readings
 from simulators.entry import Entry
-from simulators.faults import Fault
+from simulators.fault import Fault
 from simulators.ground import first_ground_series, ground_values
 from simulators.rhythm import day_times_us, to_datetime
 

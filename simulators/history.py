@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from simulators.buses import five_minutes
 from simulators.city import City
-from simulators.faults import Fault, check_fault
+from simulators.fault import Fault
+from simulators.faults import check_fault
 from simulators.ground import ground_values
 from simulators.noise import STEPS, FloatArray
 from simulators.rhythm import DAY_US, day_times_us, to_us

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.asset import Place
 from core.calendar import Calendar
 from simulators.city import FEEDERS, LAMPS, LAMPS_PER_FEEDER, City
-from simulators.faults import Fault, FaultKind, active
+from simulators.fault import Fault, FaultKind, active
 from simulators.noise import STEPS, FloatArray, autoregressive, day_generator
 from simulators.rhythm import LocalDay, day_times_us, hump, local_day, sun_elevation
 

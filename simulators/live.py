@@ -8,7 +8,8 @@ from simulators.airtime import LONGEST_DELAY_US
 from simulators.bus_messages import call_messages, position_messages
 from simulators.city import City
 from simulators.entry import Entry
-from simulators.faults import Fault, check_fault
+from simulators.fault import Fault
+from simulators.faults import check_fault
 from simulators.ground_messages import ground_messages
 from simulators.rhythm import DAY_US, to_datetime, to_us
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.calendar import Calendar
 from simulators.city import PRESSURE_SENSORS, City
-from simulators.faults import Fault, FaultKind, active, chosen_sensor, span_us
+from simulators.fault import Fault, FaultKind, active, span_us
+from simulators.faults import chosen_sensor
 from simulators.noise import STEP_S, STEPS, FloatArray, autoregressive, day_generator
 from simulators.rhythm import DAY_US, day_times_us, local_day, to_datetime, water_demand
 

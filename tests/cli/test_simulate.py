@@ -12,7 +12,8 @@ from cli.simulate import city_of, inject, simulate
 from cli.status import closes
 from core.errors import InputFileError
 from core.settings import Settings
-from simulators.faults import Fault, FaultError, FaultKind, append_fault, read_faults
+from simulators.fault import Fault, FaultError, FaultKind
+from simulators.faults import append_fault, read_faults
 from store.database import Connection
 from store.registry import all_series
 from store.series_data import points

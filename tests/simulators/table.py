@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.city import City
-from simulators.faults import Fault
+from simulators.fault import Fault
 from simulators.history import history
 
 MONDAY = datetime(2026, 11, 9, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import PermanentError
 from simulators.city import City
-from simulators.faults import Fault, FaultKind
+from simulators.fault import Fault, FaultKind
 from simulators.ground import ground_values
 from simulators.lighting import CABINET_W, CABLE_OHM, POWER_FACTOR, lighting_day
 from simulators.water import STEP_H, TANK_AREA_M2, water_day, water_values

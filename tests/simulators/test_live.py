@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.calendar import Calendar
 from simulators.city import City
-from simulators.faults import Fault, FaultError, FaultKind, affected_series
+from simulators.fault import Fault, FaultError, FaultKind
+from simulators.faults import affected_series
 from simulators.live import LiveCity, TimedMessage, follow
 from simulators.timetable import nominal_progress, scheduled_progress
 from tests.paths import REPO
