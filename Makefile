@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+DATA ?= ../shared/datasets
 
-.PHONY: help install demo test lint types contracts check lock clean
+.PHONY: help install demo test lint types contracts check lock scorecard clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -56,6 +57,9 @@ contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 check: lint types contracts ## style, types and the direction of imports
+
+scorecard: $(VENV)/.dev ## detectors against labelled data: docs/scorecard.md
+	@$(BIN)/python -m benchmarks.scorecard --data "$(DATA)" --out docs --work cityvigil-data/scorecard $(ARGS)
 
 lock: ## renew both lock files (needs uv)
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \

@@ -34,11 +34,17 @@ SLOT_S = 900
 HISTORY_DAYS = 56
 """No more of the past is learnt from: a level that does not move holds for a season, not for a year."""
 
-_FIT_STEP_S = 1_800
-"""Prophet is fitted on means of half an hour: eight waves a day need no more, and it is twice as fast."""
+_FIT_STEP_S, _LONG_FIT_STEP_S = 1_800, 3_600
+"""Prophet is fitted on means of half an hour, of an hour where there are four weeks of them: eight waves a day need no
+more, and its time grows with its rows."""
+
+_LONG_FROM = np.timedelta64(28, "D")
 
 _SLOTS_A_DAY = DAY_S // SLOT_S
 _SLOTS_A_WEEK = WEEK_S // SLOT_S
+_LEAST_POOLED = 20
+"""Fewer residuals say nothing of a 1 % quantile."""
+
 _NEIGHBOURS = 2
 """Slots to each side whose residuals count for a slot too: dusk and rush hours move from day to day."""
 
@@ -250,10 +256,11 @@ def _harmonics(clock: pd.DatetimeIndex, calendar: Calendar, *, weekly: bool) -> 
 
 
 def _means(times: NDArray[np.datetime64], values: NDArray[np.float64], calendar: Calendar) -> pd.DataFrame:
-    """Return means over half an hour of the wall clock, as Prophet wants them."""
-    clock = calendar.wall_clock(times).floor(f"{_FIT_STEP_S}s")
+    """Return means over half an hour or an hour of the wall clock, as Prophet wants them."""
+    step_s = _LONG_FIT_STEP_S if times[-1] - times[0] >= _LONG_FROM else _FIT_STEP_S
+    clock = calendar.wall_clock(times).floor(f"{step_s}s")
     means = pd.Series(values).groupby(clock).mean()
-    middle = pd.DatetimeIndex(means.index) + pd.Timedelta(seconds=_FIT_STEP_S / 2)
+    middle = pd.DatetimeIndex(means.index) + pd.Timedelta(seconds=step_s / 2)
     return _with_conditions(pd.DataFrame({"ds": middle, "y": means.to_numpy()}), calendar)
 
 
@@ -308,14 +315,19 @@ def _with_band(
 
 def _slot_quantiles(residuals: NDArray[np.float64], slots: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return low, middle and high quantile of the residuals around each slot of the day; shape (3, 96)."""
-    everywhere = np.quantile(residuals, (_OUTER[0], 0.5, _OUTER[1]))
-    quantiles = np.repeat(everywhere[:, None], _SLOTS_A_DAY, axis=1)
-    by_slot = [residuals[slots == slot] for slot in range(_SLOTS_A_DAY)]
-    for slot in range(_SLOTS_A_DAY):
-        around = [by_slot[(slot + shift) % _SLOTS_A_DAY] for shift in range(-_NEIGHBOURS, _NEIGHBOURS + 1)]
-        pooled = np.concatenate(around)
-        if pooled.size >= 20:  # noqa: PLR2004 - fewer say nothing of a 1 % quantile
-            quantiles[:, slot] = np.quantile(pooled, (_OUTER[0], 0.5, _OUTER[1]))
+    wanted = np.array([_OUTER[0], 0.5, _OUTER[1]])
+    quantiles = np.repeat(np.quantile(residuals, wanted)[:, None], _SLOTS_A_DAY, axis=1)
+    around = np.concatenate([(slots + shift) % _SLOTS_A_DAY for shift in range(-_NEIGHBOURS, _NEIGHBOURS + 1)])
+    order = np.lexsort((np.tile(residuals, 2 * _NEIGHBOURS + 1), around))
+    pooled = np.tile(residuals, 2 * _NEIGHBOURS + 1)[order]
+    counts = np.bincount(around, minlength=_SLOTS_A_DAY)
+    enough = np.flatnonzero(counts >= _LEAST_POOLED)
+    # Between the two residuals that a quantile lies between, on a straight line, as NumPy has it.
+    position = wanted[:, None] * (counts[enough] - 1)
+    below = np.floor(position).astype(np.int64)
+    at = (np.cumsum(counts) - counts)[enough] + below
+    low, high = pooled[at], pooled[np.minimum(at + 1, len(pooled) - 1)]
+    quantiles[:, enough] = low + (position - below) * (high - low)
     return quantiles
 
 

@@ -1,10 +1,10 @@
 """Publishing to an MQTT broker: QoS 1 with a bounded window, and at the pace of a clock."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -13,18 +13,47 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from core.clock import Clock
-from core.errors import BrokerUnavailableError
+from core.errors import BrokerUnavailableError, PermanentError
 from simulators.live import TimedMessage
 
 RECEIVED_AT_PROPERTY = "cityvigil-received-at"
 """Name of the MQTT 5 user property by which a replay states when the message was first received."""
 
+_LONGEST_TOPIC_BYTES = 65_535
 _REFUSED = 0x80  # MQTT 5.0, 2.4: a reason code from here on is a failure
 _SHORTEST_WAIT_S = 0.02  # lets messages gather instead of waking up for each
 
 
+class UnpublishableError(PermanentError):
+    """A topic cannot be published on: it is empty, too long, or holds a wildcard or U+0000."""
+
+
+class Publishing(Protocol):
+    """Whatever takes messages to a broker."""
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        received_at: datetime | None = None,
+        *,
+        retain: bool = False,
+        user_properties: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Hand a message over; it may wait for others until `flush` or `wait_all`."""
+        ...
+
+    def flush(self) -> None:
+        """Let everything go on its way."""
+        ...
+
+    def wait_all(self) -> None:
+        """Wait until the broker has everything."""
+        ...
+
+
 class Publisher:
-    """A connection that publishes; a context manager, to be entered once.
+    """A connection that publishes at QoS 1; a context manager, to be entered once.
 
     Parameters
     ----------
@@ -32,6 +61,8 @@ class Publisher:
         Where the broker listens.
     username, password
         None if the broker wants none.
+    tls
+        Encrypt the connection with the system's certificates.
     client_id
         Empty lets the broker choose one.
     window
@@ -47,6 +78,7 @@ class Publisher:
         *,
         username: str | None = None,
         password: str | None = None,
+        tls: bool = False,
         client_id: str = "",
         window: int = 500,
         patience_s: float = 30.0,
@@ -63,6 +95,8 @@ class Publisher:
         self._client.reconnect_delay_set(1, 5)
         if username is not None:
             self._client.username_pw_set(username, password)
+        if tls:
+            self._client.tls_set()
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
@@ -94,28 +128,46 @@ class Publisher:
         """Disconnect; what is still in flight is not waited for: `wait_all` does that."""
         self._close()
 
-    def publish(self, topic: str, payload: bytes, received_at: datetime | None = None) -> None:
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        received_at: datetime | None = None,
+        *,
+        retain: bool = False,
+        user_properties: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Hand a message over to be published; waits while the window is full.
 
         Parameters
         ----------
         received_at
             Arrival to state in the user property `cityvigil-received-at`; None states none.
+        retain
+            Have the broker keep it for whoever subscribes later.
+        user_properties
+            Names and values of user properties to send along.
 
         Raises
         ------
         BrokerUnavailableError
             If the broker acknowledges nothing for too long, or refused an earlier message.
+        UnpublishableError
+            If the topic is not one to publish on.
         """
+        check_topic(topic)
         self._wait_for(lambda: self._in_flight < self._window, "acknowledged nothing")
         with self._changed:
             self._in_flight += 1
-        sent = self._client.publish(topic, payload, qos=1, properties=_properties(received_at))
+        sent = self._client.publish(topic, payload, 1, retain, _properties(received_at, user_properties))
         # Without a connection paho keeps the message and sends it after it has reconnected.
         if sent.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
             with self._changed:
                 self._in_flight -= 1
             raise BrokerUnavailableError(f"a message could not be published: {mqtt.error_string(sent.rc)}")
+
+    def flush(self) -> None:
+        """Do nothing: each message is on its way already."""
 
     def wait_all(self) -> None:
         """Wait until every message has been acknowledged.
@@ -167,17 +219,32 @@ class Publisher:
             self._changed.notify_all()
 
 
-def _properties(received_at: datetime | None) -> Properties | None:
-    if received_at is None:
+def _properties(received_at: datetime | None, others: Sequence[tuple[str, str]]) -> Properties | None:
+    if received_at is None and not others:
         return None
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it without annotations
-    properties.UserProperty = (RECEIVED_AT_PROPERTY, rfc3339(received_at))
+    stated = [] if received_at is None else [(RECEIVED_AT_PROPERTY, rfc3339(received_at))]
+    properties.UserProperty = [*others, *stated]
     return properties
+
+
+def check_topic(topic: str) -> None:
+    """Refuse a topic that MQTT does not let anybody publish on.
+
+    Raises
+    ------
+    UnpublishableError
+        Without the topic, which may hold a key.
+    """
+    # Counting bytes only where characters leave room for doubt: this runs for each message.
+    too_long = len(topic) > _LONGEST_TOPIC_BYTES // 4 and len(topic.encode()) > _LONGEST_TOPIC_BYTES
+    if not topic or too_long or "+" in topic or "#" in topic or "\0" in topic:
+        raise UnpublishableError
 
 
 def rfc3339(time: datetime) -> str:
     """Return a time as RFC 3339 in UTC with microseconds and Z."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def play(
