@@ -4,23 +4,29 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from datetime import timedelta
+from contextlib import ExitStack, closing
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from cli.stack import Stack, open_stack
 from cli.supervise import Supervisor
 from core.errors import PermanentError
-from core.settings import Settings, read_settings
+from core.settings import Settings, clock_of, read_settings
 from ingest.reservation import reserve_session
-from simulators.publish import Publisher
-from simulators.recording import RecordedMessage, read_recordings
+from simulators.publish import Publisher, Publishing
+from simulators.publish_qos0 import Qos0Publisher
+from simulators.recorded_faults import read_feed_faults
+from simulators.recorded_replay import Due, Replay, ReplayPlan
+from simulators.recorded_selection import Selection, TopicFilters
+from simulators.recording import RecordedMessage
 from store.accounts import FeedAccount, feed_accounts
 from store.database import connect
 from store.migrate import migrate
 from store.scratch import fresh_database
 
 MAX_SPEED = "max"
+SHIFTS = ("none", "now")
 
 _STALLED_S = 60.0
 _LOOK_S = 0.1
@@ -28,6 +34,21 @@ _LOOK_S = 0.1
 
 class ReplayStalledError(PermanentError):
     """What was published did not all arrive in the store."""
+
+
+class Replayed(NamedTuple):
+    """What came of a replay.
+
+    Attributes
+    ----------
+    published
+        How many messages went to the broker.
+    notes
+        What the user should know of them, in sentences.
+    """
+
+    published: int
+    notes: tuple[str, ...]
 
 
 def speed_of(text: str) -> float | None:
@@ -46,61 +67,145 @@ def speed_of(text: str) -> float | None:
     return speed
 
 
-def publish_recordings(
-    messages: Iterable[RecordedMessage], publisher: Publisher, speed: float | None, stop: threading.Event
-) -> int:
-    """Publish recorded messages in their order and return how many there were.
-
-    Each states the arrival time that was recorded, so that it counts as arriving then.
+def plan_of(
+    files: Sequence[Path],
+    *,
+    speed: str = "1",
+    topics: Sequence[str] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+    skip_retained: bool = False,
+    keep_retained: bool = False,
+    shift: str = SHIFTS[0],
+    payload_times: bool = False,
+    loop: int = 1,
+    qos: int = 1,
+    faults: Path | None = None,
+    labels: Path | None = None,
+    seed: int = 2026,
+) -> ReplayPlan:
+    """Return the plan that a user asks for.
 
     Parameters
     ----------
     speed
-        Recorded seconds per second; None means as fast as the broker takes them. A message whose recorded arrival
-        lies before the one before it follows at once.
+        A number of recorded seconds per second, or `max`.
+    shift
+        One of `SHIFTS`.
+    faults
+        File of faults.
+
+    Raises
+    ------
+    ValueError
+        Saying in plain words what does not fit.
+    InputFileError
+        If the file of faults is none.
+    """
+    try:
+        pace = speed_of(speed)
+    except ValueError:
+        raise ValueError(f"'{speed}' is neither max nor a number greater than 0") from None
+    if shift not in SHIFTS:
+        raise ValueError(f"'{shift}' is none of: {', '.join(SHIFTS)}")
+    to_now = shift == "now"
+    for wrong, sentence in (
+        (payload_times and not to_now, "--payload-times needs --shift now"),
+        (labels is not None and faults is None, "--labels needs --fault"),
+        (keep_retained and skip_retained, "--keep-retained and --skip-retained exclude each other"),
+    ):
+        if wrong:
+            raise ValueError(sentence)
+    selection = Selection(TopicFilters(topics), start, end, skip_retained)
+    broken = read_feed_faults(faults) if faults is not None else ()
+    return ReplayPlan(
+        tuple(files), pace, selection, to_now, payload_times, loop, broken, seed, labels, qos, keep_retained
+    )
+
+
+def publish_recordings(
+    messages: Iterable[RecordedMessage], publisher: Publishing, speed: float | None, stop: threading.Event
+) -> int:
+    """Publish recorded messages in their order, each due at its recorded arrival; see `publish_due`."""
+    return publish_due((Due(message.received_at, message) for message in messages), publisher, speed, stop)
+
+
+def publish_due(
+    messages: Iterable[Due],
+    publisher: Publishing,
+    speed: float | None,
+    stop: threading.Event,
+    *,
+    keep_retained: bool = False,
+) -> int:
+    """Publish messages in their order and return how many there were.
+
+    Each states its arrival time, so that it counts as arriving then.
+
+    Parameters
+    ----------
+    speed
+        Recorded seconds per second; None means as fast as the broker takes them. A message that is due before the one
+        before it follows at once.
+    keep_retained
+        Publish as retained what the broker had sent from its memory.
     """
     published = 0
     began_at, first_at = time.monotonic(), None
-    for message in messages:
-        first_at = first_at or message.received_at
+    for due_at, message in messages:
         if speed is not None:
-            due_s = (message.received_at - first_at) / timedelta(seconds=1) / speed
-            stop.wait(max(began_at + due_s - time.monotonic(), 0.0))
+            first_at = first_at or due_at
+            due_s = (due_at - first_at) / timedelta(seconds=1) / speed
+            wait_s = max(began_at + due_s - time.monotonic(), 0.0)
+            if wait_s > 0:
+                publisher.flush()
+            stop.wait(wait_s)
         if stop.is_set():
             break
-        publisher.publish(message.topic, message.payload, message.received_at)
+        publisher.publish(
+            message.topic,
+            message.payload,
+            message.received_at,
+            retain=keep_retained and message.retained,
+            user_properties=message.user_properties,
+        )
         published += 1
     publisher.wait_all()
     return published
 
 
 def publisher_of(settings: Settings) -> Publisher:
-    """Return a publisher to the broker that the settings name; not connected yet."""
-    password = settings.mqtt.password
-    return Publisher(
-        settings.mqtt.host,
-        settings.mqtt.port,
-        username=settings.mqtt.username,
-        password=password.get_secret_value() if password else None,
-    )
+    """Return a publisher at QoS 1 to the broker that the settings name; not connected yet."""
+    mqtt = settings.mqtt
+    password = mqtt.password.get_secret_value() if mqtt.password else None
+    return Publisher(mqtt.host, mqtt.port, username=mqtt.username, password=password, tls=mqtt.tls)
 
 
-def replay(settings: Settings, files: Sequence[Path], speed: float | None, stop: threading.Event) -> int:
-    """Publish recordings to the broker that is set, and return how many messages there were."""
-    with publisher_of(settings) as publisher:
-        return publish_recordings(read_recordings(files), publisher, speed, stop)
+def _qos0_publisher_of(settings: Settings) -> Qos0Publisher:
+    mqtt = settings.mqtt
+    password = mqtt.password.get_secret_value() if mqtt.password else None
+    return Qos0Publisher(mqtt.host, mqtt.port, username=mqtt.username, password=password, tls=mqtt.tls)
 
 
-def replay_alone(
-    settings: Settings, files: Sequence[Path], speed: float | None, stop: threading.Event
-) -> tuple[int, list[FeedAccount]]:
+def replay(settings: Settings, plan: ReplayPlan, stop: threading.Event) -> Replayed:
+    """Publish recordings to the broker that is set."""
+    recordings = Replay(plan, clock_of(settings.clock))
+    with (
+        _qos0_publisher_of(settings) if plan.qos == 0 else publisher_of(settings) as publisher,
+        closing(recordings.messages()) as messages,
+    ):
+        published = publish_due(messages, publisher, plan.speed, stop, keep_retained=plan.keep_retained)
+    return Replayed(published, tuple(recordings.notes()))
+
+
+def replay_alone(settings: Settings, plan: ReplayPlan, stop: threading.Event) -> tuple[Replayed, list[FeedAccount]]:
     """Replay into a City Vigil that is started for it, and wait until all has arrived.
 
     Its database is empty at the start, unless the user has set one.
 
     Returns
     -------
-    How many messages were published, and the account of every feed afterwards.
+    What was published, and the account of every feed afterwards.
 
     Raises
     ------
@@ -119,8 +224,8 @@ def replay_alone(
         reserve_session(settings.mqtt)
         supervisor = opened.enter_context(Supervisor(settings.data_dir / "logs"))
         stack.start(supervisor, "ingest")
-        published = replay(settings, files, speed, stop)
-        return published, _wait_for_account(stack, before + published, supervisor, stop)
+        replayed = replay(settings, plan, stop)
+        return replayed, _wait_for_account(stack, before + replayed.published, supervisor, stop)
 
 
 def _received(accounts: Iterable[FeedAccount]) -> int:

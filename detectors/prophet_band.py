@@ -11,6 +11,7 @@ from residual quantiles instead of sampled trends.
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -32,7 +33,7 @@ SLOT_S = 900
 """Length of a slot of the profile: 15 minutes."""
 
 HISTORY_DAYS = 56
-"""No more of the past is learnt from: a level that does not move holds for a season, not for a year."""
+"""No more of what was measured is learnt from: a level that does not move holds for a season, not for a year."""
 
 _FIT_STEP_S, _LONG_FIT_STEP_S = 1_800, 3_600
 """Prophet is fitted on means of half an hour, of an hour where there are four weeks of them: eight waves a day need no
@@ -133,7 +134,7 @@ class ProphetBand:
         Raises
         ------
         NotEnoughHistoryError
-            If fewer than `min_history` rows of the last `HISTORY_DAYS` have a value, or they span less than two days.
+            If fewer than `min_history` rows have a value, or they span less than two days.
         """
         known, calendar = self._known(history), history.calendar
         profile = _forecast_week(_means(known.times, known.values, calendar), weekly=known.weekly)
@@ -145,8 +146,8 @@ class ProphetBand:
         """Return the history's deviations as if each day had come after the fit; shape (n,), in half-widths.
 
         They are what p-values are calibrated on. Centre and width of the band come from the other days as well: a
-        fortnight has fourteen noons, and a width that knows them all would promise more than it keeps. NaN before
-        the last `HISTORY_DAYS`, which no fit looks at.
+        fortnight has fourteen noons, and a width that knows them all would promise more than it keeps. NaN where no
+        fit looks, before the last `HISTORY_DAYS`.
 
         Raises
         ------
@@ -176,9 +177,7 @@ class ProphetBand:
     def _known(self, history: Window) -> "_Known":
         """Return what may be learnt from."""
         values = _without_wild(history.values[:, 0])
-        if len(history):
-            values[history.times < history.times[-1] - np.timedelta64(HISTORY_DAYS, "D")] = np.nan
-        rows = np.flatnonzero(~np.isnan(values))
+        rows = np.flatnonzero(~np.isnan(values))[-math.ceil(HISTORY_DAYS * DAY_S / history.step_s) :]
         if rows.size < self.min_history:
             raise NotEnoughHistoryError(f"{rows.size} values are too few for a band; {self.min_history} are needed")
         times = history.times[rows]

@@ -5,6 +5,7 @@ hysteresis of anomalies, when a model is due and that it learns from no row in a
 the store, the grid (rows are taken as they come, with their gaps and uneven steps) and late data (there is none).
 """
 
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -195,8 +196,9 @@ class _Walk:
         times = self.rows.times
         if row == 0:
             return
-        reach = timedelta(days=self.settings.history_days)
-        first = int(np.searchsorted(times[:row], times[row - 1] - np.timedelta64(reach)))
+        # So much of what was measured, not of the calendar: after a year's silence the past is still what is known.
+        reach = timedelta(days=self.settings.history_days).total_seconds() / self.rows.step_s
+        first = max(row - math.ceil(reach), 0)
         values = self.rows.values[first:row].copy()
         values[self.alarms[first:row]] = np.nan
         known = np.flatnonzero(~np.isnan(values).all(axis=1))

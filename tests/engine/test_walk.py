@@ -136,16 +136,24 @@ def test_rows_in_an_alarm_are_not_learnt_from() -> None:
 
 
 def test_no_more_is_learnt_from_than_the_settings_allow() -> None:
-    spans = []
+    lengths = []
 
     def remember(task: FitTask) -> object:
-        spans.append(task.history.times[-1] - task.history.times[0])
+        lengths.append(len(task.history))
         return fit_asset(task)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.walk.fit_asset", remember)
         walk(rows(1), HISTORY, OPEN_BELOW, choosing(COMBINED, history_days=22.0), lambda: 0.0)
-    assert max(spans) == np.timedelta64(22, "D")
+    assert max(lengths) == 22 * 24
+
+
+def test_after_a_long_silence_the_past_is_still_what_is_known() -> None:
+    window = rows(1)
+    late = np.arange(len(window)) >= HISTORY - 1
+    silent = replace(window, times=np.where(late, window.times + np.timedelta64(500, "D"), window.times))
+    for detectors in (COMBINED, "slot_median"):
+        assert np.isfinite(walked(silent, detectors).scores[HISTORY:]).mean() > 0.9
 
 
 @pytest.mark.parametrize("history", [0, 1, 5])
