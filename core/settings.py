@@ -70,7 +70,9 @@ class EngineSettings(_Group):
     round_s: float = Field(5.0, gt=0, description="Processing time between two looks for new readings.")
     lateness_s: float = Field(60.0, ge=0, description="How far a feed's watermark stays behind its latest event.")
     detectors: tuple[str, ...] = Field(
-        ("prophet_band", "flat_line", "group_pca"), min_length=1, description="Who judges, as a JSON list of names."
+        ("prophet_band", "slot_neighbours", "flat_line", "group_pca", "pca_lags"),
+        min_length=1,
+        description="Who judges, as a JSON list of names.",
     )
     history_days: float = Field(400.0, gt=0, description="Past that a model is fitted on at most.")
     catch_up_h: float = Field(

@@ -1,7 +1,7 @@
 """An instrument that repeats itself: QARTOD's flat line test with a limit learnt from the series.
 
 A lamp's power is flat all day and means nothing by it, a pressure is never flat. So the longest run of equal values
-seen so far says what is usual.
+seen so far says what is usual, and a value at which a series often rests (a pump that is off) is not judged at all.
 """
 
 import math
@@ -26,6 +26,9 @@ _CLUMPING = 1.5
 _LEAST_RUN = 4
 """No series is thought to change more often than this on its own: rounding repeats values."""
 
+_RESTING_SHARE = 0.1
+"""A series that has kept one value in so many of its rows, each for a while, rests there."""
+
 _SAME = 1e-9
 """Share of a series' usual size by which two values may differ and be the same: means of equal values are not equal."""
 
@@ -42,17 +45,25 @@ class FittedFlatLine:
         Samples.
     tolerance
         Two values that differ by no more than this, in the series' unit, are the same.
+    resting
+        Values at which the series often rests, in its unit.
     """
 
     fitted_until: datetime
     longest_run: int
     rows: int
     tolerance: float
+    resting: tuple[float, ...] = ()
 
     def score(self, recent: Window, /) -> NDArray[np.float64]:
-        """Return the length of the run that each row ends, in longest runs seen; NaN where there is no value."""
+        """Return the length of the run that each row ends, in longest runs seen.
+
+        NaN where there is no value, or the series rests.
+        """
         lengths = _recent_run_lengths(recent.values[:, 0], self.tolerance).astype(np.float64)
         lengths[lengths == 0] = np.nan
+        for value in self.resting:
+            lengths[np.abs(recent.values[:, 0] - value) <= self.tolerance] = np.nan
         return lengths / self.longest_run
 
     def p_values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,6 +82,13 @@ def _recent_run_lengths(values: NDArray[np.float64], tolerance: float) -> NDArra
     samples = np.cumsum(~np.isnan(values))
     within = samples - np.concatenate([np.zeros(LOOKBACK_ROWS + 1, dtype=np.int64), samples])[: len(samples)]
     return np.asarray(np.minimum(lengths, within), dtype=np.int64)
+
+
+def _resting(values: NDArray[np.float64], lengths: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return the values at which a series often rests; one that has never moved is not at rest, it is unknown."""
+    kept, counts = np.unique(values[lengths >= _LEAST_RUN], return_counts=True)
+    has_moved = (lengths == 1).sum() > 1
+    return tuple(kept[counts >= _RESTING_SHARE * (lengths > 0).sum()].tolist()) if has_moved else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +115,8 @@ class FlatLine:
         rows = int((lengths > 0).sum())
         if rows < self.min_history:
             raise NotEnoughHistoryError(f"{rows} values are too few to know how long it may stay flat")
-        return FittedFlatLine(fitted_until(history), max(int(lengths.max()), _LEAST_RUN), rows, tolerance)
+        longest = max(int(lengths.max()), _LEAST_RUN)
+        return FittedFlatLine(fitted_until(history), longest, rows, tolerance, _resting(values, lengths))
 
     def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
         """Return the history's own scores, at most 1: the p-value of a run needs no other past."""

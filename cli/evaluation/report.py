@@ -1,5 +1,6 @@
 """What `cityvigil evaluate` shows a person while it runs and when it is done."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from cli.evaluation.run import Options, evaluate
 from core.settings import Settings
 
 _SAY_EVERY_S = 15.0
+_INTERRUPTED = 130
 _SHOWN = (
     "auc", "ap", "f1_best", "f1_default", "far_pct", "event_recall_half", "S", "vus_pr", "nab_standard",
     "false_alarms_per_week", "judged_share",
@@ -45,10 +47,15 @@ def evaluate_and_tell(
     names = tuple(name.strip() for name in detectors.split(",") if name.strip())
     engine = settings.engine.model_copy(update={"detectors": names} if names else {})
     options = Options(engine, budget or settings.alerts.budget, jobs)
-    if console.is_terminal:
-        summary = _with_bar(folder, out, options, console)
-    else:
-        summary = evaluate(folder, out, options, _in_lines(folder.name, console))
+    try:
+        if console.is_terminal:
+            summary = _with_bar(folder, out, options, console)
+        else:
+            summary = evaluate(folder, out, options, _in_lines(folder.name, console))
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from here")
+        # Leaving in the ordinary way would wait for the series that are being judged.
+        os._exit(_INTERRUPTED)
     _tell(msgspec.json.decode(summary.read_bytes()), summary, console)
 
 

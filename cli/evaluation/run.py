@@ -1,13 +1,15 @@
 """Evaluates a labelled set: all series on all cores, what is done already left alone, then the summary."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from cli.evaluation.dataset import Dataset, read_dataset
 from cli.evaluation.progress import Progress, Reports, Rows, Tally, reporting
@@ -106,6 +108,17 @@ _reports: Reports | None = None
 def _start_process(reports: Reports) -> None:
     global _reports  # noqa: PLW0603 - as said above
     _reports = reports
+    # Ctrl-C reaches the whole group; it is the command's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the command is gone, however it went: a pool's processes would wait for it for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _evaluate(task: SeriesTask) -> SeriesRecord:
@@ -124,6 +137,11 @@ def _pool(processes: int) -> Iterator[tuple[ProcessPoolExecutor, Reports]]:
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_start_process, initargs=(reports,))
     try:
         yield pool, reports
-    finally:
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
         pool.shutdown(cancel_futures=True)
-        reports.close()
+        raise
+    pool.shutdown()
+    reports.close()

@@ -86,7 +86,8 @@ def test_a_fault_is_found_and_ranks_above_the_rest() -> None:
     found = walked(window)
     at = slice(FAULT.start - 3, FAULT.stop - 3)
     assert found.alarms[at].mean() > 0.5
-    assert found.alarms.sum() < 2 * 12
+    # Lags of twelve rows see it for as long again.
+    assert found.alarms.sum() < 3 * 12
     assert np.nanmin(found.scores[at][2:]) > np.nanquantile(found.scores[HISTORY : at.start], 0.99)
 
 

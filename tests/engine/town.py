@@ -36,7 +36,14 @@ LIVE = BEGIN + timedelta(days=5)
 
 RULES = Rules(STEP_S, Calendar("Europe/Bucharest", "RO"), 5e-6)
 SETTINGS = EngineSettings(
-    step_s=STEP_S, lateness_s=60, history_days=5, catch_up_h=0, refit_after_h=200, recent_rows=24, silent_samples=6
+    detectors=("prophet_band", "flat_line", "group_pca"),
+    step_s=STEP_S,
+    lateness_s=60,
+    history_days=5,
+    catch_up_h=0,
+    refit_after_h=200,
+    recent_rows=24,
+    silent_samples=6,
 )
 METRICS = {"flow": ("m3/h", 80.0, 20.0), "level": ("m", 3.0, 0.8)}
 

@@ -21,6 +21,7 @@ from core.errors import InputFileError, SettingsError
 from core.settings import EngineSettings
 from tests.cli.calling import argv, call, environment
 from tests.cli.evaluation.sets import FAULT, HISTORY, ROWS, describe, lines_of, make_set, stamp, write_series
+from tests.cli.processes import processes_of
 from tests.paths import SHARED
 from tests.wait import wait_until
 
@@ -82,7 +83,7 @@ def test_the_fault_is_found_and_nothing_else(done: tuple[Path, Path, object]) ->
 def test_the_summary_holds_measures_cost_and_what_was_read(done: tuple[Path, Path, object]) -> None:
     _, out, said = done
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["detectors"] == ["prophet_band", "flat_line", "group_pca"]
+    assert summary["detectors"] == list(EngineSettings().detectors)
     assert summary["budget"] == 10
     assert summary["measures"]["auc"] > 0.9
     assert summary["measures"]["event_recall"] == 1.0
@@ -232,6 +233,7 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_as_if_nothing_had_been(t
     wait_until(lambda: len(list(records.glob("*.json"))) >= 2, 120, "two series are done")
     killed.send_signal(signal.SIGKILL)
     killed.wait()
+    wait_until(lambda: not processes_of(tmp_path), 30, "its processes are gone with it")
     left = len(list(records.glob("*.json")))
     assert left < 6, "it was done before it could be killed"
     told = call([*words, str(tmp_path / "out")], tmp_path)
@@ -244,6 +246,21 @@ def test_a_killed_run_goes_on_where_it_stopped_and_ends_as_if_nothing_had_been(t
     assert not list((tmp_path / "whole").rglob("*.partial"))
     measures = json.loads((tmp_path / "whole" / "summary.json").read_text())["measures"]
     assert summary["measures"] == measures
+
+
+def test_ctrl_c_ends_it_at_once_and_says_that_it_can_go_on(tmp_path: Path) -> None:
+    folder = make_set(tmp_path / "set", series=6)
+    words = ["evaluate", str(folder), "--detectors", "prophet_band", "--jobs", "1", "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(
+        argv(*words), env=environment(tmp_path, {}), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: list((tmp_path / "out" / RECORDS).glob("*.json")), 120, "a series is done")
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    wait_until(lambda: not processes_of(tmp_path), 30, "its processes are gone with it")
 
 
 def test_what_is_done_is_done_again_when_anything_has_changed(tmp_path: Path) -> None:
