@@ -7,7 +7,7 @@ from core.settings import EngineSettings
 from detectors.registry import DETECTORS
 
 _REFIT_GROWTH = 0.1
-"""A model is fitted anew when there is a tenth more to learn from: a fortnight's every other day, a year's weekly."""
+"""A model is fitted anew when there is a tenth more to learn from: a fortnight's every other day, a year's every other week."""
 
 
 def detectors_of(settings: EngineSettings) -> tuple[str, ...]:
