@@ -64,7 +64,7 @@ scorecard: $(VENV)/.dev ## detectors against labelled data: docs/scorecard.md
 lock: ## renew both lock files (needs uv)
 	uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --no-strip-extras --output-file requirements.lock
-	uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --group dev --extra simulators --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --no-strip-extras --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove what set-up and demo made

@@ -149,18 +149,32 @@ def simulate(
     start: Annotated[str, typer.Option(help="Event time to begin at, RFC 3339; default: now.")] = "",
     minutes: Annotated[float, typer.Option(min=0.0, help="Simulated minutes; 0 means without end.")] = 0.0,
     faults: Annotated[Path | None, typer.Option(help="File of labelled faults, followed while it runs.")] = None,
+    scenario: Annotated[str, typer.Option(help="Story to tell: a name of the gallery, or a YAML file.")] = "",
 ) -> None:
     """Publish a simulated city to the MQTT broker, at the pace of the clock."""
     from cli.simulate import LABELS, city_of
     from cli.simulate import simulate as publish
+    from simulators.scenario import read_scenario
 
+    story = read_scenario(scenario) if scenario else None
+    city = story.city if story else city
     settings = load_settings()
     clock = clock_of(settings.clock)
     begin = _time_of(start) if start else clock.now()
     end = begin + timedelta(minutes=minutes) if minutes > 0 else None
     labels = faults or settings.data_dir / LABELS
     with stop_on_signal() as stop:
-        publish(settings, city_of(settings, city, seed), begin, labels, clock, stop, end)
+        publish(settings, city_of(settings, city, seed), begin, labels, clock, stop, end, story)
+
+
+@app.command()
+def scenarios() -> None:
+    """List the stories that a simulation can tell."""
+    from simulators.scenario import gallery, read_scenario
+
+    for name in gallery():
+        story = read_scenario(name)
+        sys.stdout.write(f"{name}: {story.title} (city {story.city}, {story.days:g} days)\n  {story.text}\n")
 
 
 @app.command()
@@ -179,41 +193,107 @@ def inject(
     settings = load_settings()
     now = clock_of(settings.clock).now()
     labels = settings.data_dir / LABELS
-    fault = break_it(city_of(settings, city, seed), labels, wanted, asset, timedelta(minutes=minutes), now)
+    fault = break_it(settings, city_of(settings, city, seed), labels, wanted, asset, timedelta(minutes=minutes), now)
     sys.stdout.write(fault.to_json() + "\n")
+
+
+@app.command()
+def record(
+    topics: Annotated[list[str], typer.Argument(metavar="TOPIC", help="MQTT topic filters to subscribe to.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; made if need be.")],
+    prefix: Annotated[str, typer.Option(help="Begins each file's name; letters, digits, dots, dashes.")] = "feed",
+    qos: Annotated[int, typer.Option(min=0, max=1, help="Quality of service to ask for.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Minutes to record; 0 means until Ctrl-C.")] = 0.0,
+    max_size_mb: Annotated[float, typer.Option(min=0.001, help="Go on in another file at this size.")] = 100.0,
+    max_age_min: Annotated[float, typer.Option(min=0.001, help="Go on in another file at this age.")] = 60.0,
+    max_files: Annotated[int, typer.Option(min=0, help="Keep so many of the newest files; 0 keeps all.")] = 0,
+    flush_s: Annotated[float, typer.Option(min=0.05, help="Seconds of the feed that a kill may cost.")] = 5.0,
+) -> None:
+    """Record what a broker delivers into compressed files, which `cityvigil replay` reads."""
+    from cli.record import record as keep
+    from cli.record import rules_of, wanted_of
+
+    settings = load_settings()
+    try:
+        rules = rules_of(out, prefix, max_size_mb, max_age_min, max_files, flush_s)
+        wanted = wanted_of(settings, topics, qos)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from None
+    with stop_on_signal() as stop:
+        recorded = keep(settings, wanted, rules, clock_of(settings.clock), stop, minutes)
+    Console().print(recorded.sentence(), soft_wrap=True, highlight=False)
 
 
 @app.command()
 def replay(
     files: Annotated[
-        list[Path], typer.Argument(help="Lines of: receive time, topic, payload.", exists=True, dir_okay=False)
+        list[Path],
+        typer.Argument(help="Recordings, or lines of: receive time, topic, payload.", exists=True, dir_okay=False),
     ],
     speed: Annotated[str, typer.Option(help="Recorded seconds per second, or max.")] = "1",
+    topics: Annotated[list[str] | None, typer.Option(help="Only topics that match this filter; repeatable.")] = None,
+    begin: Annotated[str, typer.Option("--from", help="Only arrivals from here on, RFC 3339.")] = "",
+    until: Annotated[str, typer.Option(help="Only arrivals before, RFC 3339.")] = "",
+    shift: Annotated[
+        str, typer.Option(help="none: as recorded. now: stated arrivals begin now; times inside payloads stay.")
+    ] = "none",
+    payload_times: Annotated[
+        bool, typer.Option("--payload-times", help="With --shift now: move times inside HFP and City Vigil JSON, too.")
+    ] = False,
+    loop: Annotated[int, typer.Option(min=0, help="Passes, 0 without end; shifted ones follow each other.")] = 1,
+    qos: Annotated[int, typer.Option(min=0, max=1, help="1 has each message acknowledged; 0 is faster.")] = 1,
+    keep_retained: Annotated[
+        bool, typer.Option("--keep-retained", help="Publish as retained what had come from the broker's memory.")
+    ] = False,
+    skip_retained: Annotated[
+        bool, typer.Option("--skip-retained", help="Leave out what had come from the broker's memory.")
+    ] = False,
+    fault: Annotated[Path | None, typer.Option(help="File of faults to put in, one per line as JSON.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="File to append the faults to that took effect.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same chances in the faults.")] = 2026,
 ) -> None:
     """Replay recorded messages: to the broker that is set or running, else through a City Vigil started for it."""
+    from cli.replay import plan_of, replay_alone
     from cli.replay import replay as publish
-    from cli.replay import replay_alone, speed_of
     from cli.stack import broker_is_set
     from cli.status import accounts_table
 
     settings = load_settings()
     try:
-        pace = speed_of(speed)
-    except ValueError:
-        raise typer.BadParameter(f"'{speed}' is neither max nor a number greater than 0") from None
+        plan = plan_of(
+            files,
+            speed=speed,
+            topics=topics or (),
+            start=_time_of(begin) if begin else None,
+            end=_time_of(until) if until else None,
+            shift=shift,
+            payload_times=payload_times,
+            loop=loop,
+            qos=qos,
+            keep_retained=keep_retained,
+            skip_retained=skip_retained,
+            faults=fault,
+            labels=labels,
+            seed=seed,
+        )
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from None
     console = Console()
     with stop_on_signal() as stop:
         if broker_is_set():
-            count = publish(settings, files, pace, stop)
-            console.print(f"published {count:,} messages to {settings.mqtt.host}:{settings.mqtt.port}")
-            return
-        count, accounts = replay_alone(settings, files, pace, stop)
-    from dataclasses import asdict
+            replayed, accounts = publish(settings, plan, stop), None
+            console.print(f"published {replayed.published:,} messages to {settings.mqtt.host}:{settings.mqtt.port}")
+        else:
+            replayed, accounts = replay_alone(settings, plan, stop)
+            console.print(f"published {replayed.published:,} messages")
+    for note in replayed.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
+    if accounts is not None:
+        from dataclasses import asdict
 
-    from cli.status import closes
+        from cli.status import closes
 
-    console.print(f"published {count:,} messages")
-    console.print(accounts_table([{**asdict(a), "closes": closes(a)} for a in accounts]))
+        console.print(accounts_table([{**asdict(a), "closes": closes(a)} for a in accounts]))
 
 
 @app.command()

@@ -4,6 +4,7 @@ import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cli.labels import store_labels_if_reachable
 from cli.replay import publisher_of
 from core.clock import Clock
 from core.logging import Action, log_of
@@ -13,6 +14,7 @@ from simulators.fault import Fault, FaultKind
 from simulators.faults import FaultTail, append_fault, check_fault, read_faults
 from simulators.live import LiveCity, follow
 from simulators.publish import play
+from simulators.scenario import Scenario
 
 LABELS = "faults.jsonl"
 """Name of the file, in the data folder, that holds the faults of a running simulation: schedule and record at once."""
@@ -29,6 +31,7 @@ def simulate(
     clock: Clock,
     stop: threading.Event,
     end: datetime | None = None,
+    scenario: Scenario | None = None,
 ) -> int:
     """Publish a city's messages as the clock reaches them, and return how many there were.
 
@@ -38,9 +41,14 @@ def simulate(
         Event times; what is due before the clock's now is published at once. None means without end.
     labels
         File of faults; those that are appended while it runs are taken up.
+    scenario
+        Story whose faults are added to the file, told from `start` on; None for none.
     """
+    for fault in () if scenario is None else scenario.faults(city, start):
+        append_fault(labels, fault)
     known = read_faults(labels) if labels.exists() else ()
     live = LiveCity(city, known)
+    store_labels_if_reachable(settings, city, known)
     log_of("simulate").info(f"{city.name} publishes from {start.isoformat()}", Action.SERVICE_STARTED)
     with publisher_of(settings) as publisher:
         messages = follow(live, start, FaultTail(labels, len(known)), end=end)
@@ -49,7 +57,9 @@ def simulate(
     return published
 
 
-def inject(city: City, labels: Path, kind: FaultKind, asset: str, lasts: timedelta, now: datetime) -> Fault:
+def inject(
+    settings: Settings, city: City, labels: Path, kind: FaultKind, asset: str, lasts: timedelta, now: datetime
+) -> Fault:
     """Break something in a running simulation and return the fault, which is its label as well.
 
     Raises
@@ -61,6 +71,7 @@ def inject(city: City, labels: Path, kind: FaultKind, asset: str, lasts: timedel
     fault = Fault(kind, asset, start, start + lasts)
     check_fault(city, fault)
     append_fault(labels, fault)
+    store_labels_if_reachable(settings, city, [fault])
     log_of("simulate").info(
         f"{kind.value} at {asset} from {start.isoformat()}", Action.FAULT_INJECTED, asset=asset, kind=kind.value
     )

@@ -31,6 +31,11 @@ def call_delays_us(seed: int, day: int, calls: int) -> IntArray:
     return _delays_us(seed, "air of calls", day, (calls,), _BUS_DELAY_US)
 
 
+def report_delays_us(seed: int, department: int, day: int, step: int, devices: int) -> IntArray:
+    """Return the delay of each device's report of one step of a UTC day: shape (devices,), microseconds."""
+    return _delays_us(seed, f"air of reports/{department}/{step}", day, (devices,), _GROUND_DELAY_US)
+
+
 @lru_cache(maxsize=4)
 def ground_delays_us(seed: int, day: int, devices: int) -> IntArray:
     """Return the delay of each report of a device on the ground: shape (devices, 288), microseconds."""

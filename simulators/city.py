@@ -10,6 +10,10 @@ from core.metrics import traits_of
 from simulators.network import FLEET
 from simulators.noise import STEP_S
 
+TINY = "tiny"
+NAMES = (TINY, "small", "medium")
+"""Cities that can be built: about 300, 5,000 and 100,000 series."""
+
 BUS_METRICS: tuple[tuple[str, str], ...] = (
     ("latitude", "deg"),
     ("longitude", "deg"),
@@ -56,9 +60,9 @@ class City:
     calendar
         Wall clock and holidays; its people live by it.
     assets
-        Buses, water, feeders, lamps.
+        All things, department by department.
     series
-        In a fixed order: buses (nine metrics each), then what is fixed to the ground, asset by asset.
+        In a fixed order, department by department.
     """
 
     name: str
@@ -76,23 +80,28 @@ def build_city(name: str, *, seed: int = 2026, time_zone: str = "Europe/Buchares
     CityError
         If there is no city of that name, no such time zone, or the seed is negative.
     """
-    if name != "tiny":
-        raise CityError(f"there is no simulated city '{name}'; there is: tiny")
+    if name not in NAMES:
+        raise CityError(f"there is no simulated city '{name}'; there are: {', '.join(NAMES)}")
     if seed < 0:
         raise CityError("the seed of a simulated city is 0 or greater")
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError) as exc:
         raise CityError(f"'{time_zone}' is not an IANA time zone") from exc
+    calendar = Calendar(time_zone, country)
+    if name != TINY:
+        from simulators.departments import built
+
+        departments = [branch.department for branch in built(name, seed, calendar)]
+        assets = tuple(asset for one in departments for asset in one.assets)
+        return City(name, seed, calendar, assets, tuple(series for one in departments for series in one.series))
     buses = tuple(Asset(vehicle.name, Domain.TRANSPORT, "vehicle") for vehicle in FLEET)
     assets = (*buses, _DMA, _TANK, *_FEEDERS, *(_lamp(number) for number in range(LAMPS)))
-    return City(
-        name, seed, Calendar(time_zone, country), assets, tuple(one for asset in assets for one in _series_of(asset))
-    )
+    return City(name, seed, calendar, assets, tuple(one for asset in assets for one in _series_of(asset)))
 
 
-def edges_of(city: City) -> tuple[tuple[str, str], ...]:
-    """Return which asset feeds which, as pairs (from, to): tank and DMA, feeders and lamps."""
+def edges_of_tiny(city: City) -> tuple[tuple[str, str], ...]:
+    """Return which asset feeds which in the city `tiny`, as pairs (parent, child): tank and DMA, feeders and lamps."""
     lamps = (asset.name for asset in city.assets if asset.kind == "lamp")
     fed = tuple((_FEEDERS[index // LAMPS_PER_FEEDER].name, lamp) for index, lamp in enumerate(lamps))
     return ((_TANK.name, _DMA.name), *fed)

@@ -1,9 +1,11 @@
 """A fault: what breaks, where and for how long; also its label, by which detection is judged."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,79 +15,91 @@ from simulators.rhythm import to_us
 
 
 class FaultKind(StrEnum):
-    """What can break, by department."""
+    """What can break, by department: water, transport, lighting; `effect` says what each does."""
 
     BURST = "burst"
-    """A main breaks: more inflow, less pressure, most of all near the break."""
     BACKGROUND_LEAK = "background_leak"
-    """A leak grows over a day."""
     STUCK_VALVE = "stuck_valve"
-    """A valve stays nearly shut: less pressure behind it."""
     PUMP_LOSS = "pump_loss"
-    """A pump stops although its tank needs water."""
     TANK_OVERFLOW = "tank_overflow"
-    """A level switch fails: the pump goes on and the tank runs over."""
     CONTAMINATION = "contamination"
-    """Foreign water: less chlorine, more turbidity."""
     METER_STOPPED = "meter_stopped"
-    """A flow meter shows nothing of what flows."""
     METER_DRIFT = "meter_drift"
-    """A flow meter shows more and more, or less and less, of what flows."""
     PRESSURE_STUCK = "pressure_stuck"
-    """A pressure sensor repeats its value."""
     PRESSURE_OFFSET = "pressure_offset"
-    """A pressure sensor is off by a constant."""
     CLOCK_WRONG = "clock_wrong"
-    """An instrument's clock is off: what it shows belongs to another time."""
 
     BUS_BREAKDOWN = "bus_breakdown"
-    """A vehicle stands still and goes on reporting; afterwards another takes over its timetable under its name."""
     GPS_FREEZE = "gps_freeze"
-    """A vehicle repeats its position while it drives on."""
     GPS_JUMP = "gps_jump"
-    """A vehicle's position jumps far away and back."""
     ROAD_BLOCKED = "road_blocked"
-    """A road segment lets hardly any traffic through."""
     SIGNAL_FAILURE = "signal_failure"
-    """Traffic signals fail: less gets through a junction."""
     DETOUR = "detour"
-    """A line leaves out part of its way and takes longer."""
     COUNTER_DEAD = "counter_dead"
-    """A traffic counter shows no vehicle."""
     COUNTER_DOUBLE = "counter_double"
-    """A traffic counter counts each vehicle twice."""
     FEED_LATE = "feed_late"
-    """What a vehicle sends arrives a minute late."""
     PRACTICE_RUN = "practice_run"
-    """A vehicle in training reports itself on a live line."""
 
     LAMP_OUT = "lamp_out"
-    """A lamp stays dark at night."""
     GROUP_OUT = "group_out"
-    """All lamps of a cabinet's phase stay dark."""
     FEEDER_LOSS = "feeder_loss"
-    """A feeder and all behind it are without supply."""
     DAY_BURNER = "day_burner"
-    """A lamp burns by day."""
     NO_SWITCH_ON = "no_switch_on"
-    """A cabinet does not switch on in the evening."""
     FLICKER = "flicker"
-    """A lamp goes on and off."""
     POWER_FACTOR = "power_factor"
-    """A lamp's capacitor fails: the same light, more current."""
     CABLE_THEFT = "cable_theft"
-    """The cable is cut behind a lamp: all lamps after it are dark and silent."""
     PHOTOCELL_DRIFT = "photocell_drift"
-    """A cabinet's photocell ages: it switches on earlier and off later, or the other way round."""
     METER_STUCK = "meter_stuck"
-    """A meter repeats its value."""
     MAINTENANCE_BURN = "maintenance_burn"
-    """Lamps burn by day because somebody works on them: planned, no fault."""
+
+    @property
+    def effect(self) -> str:
+        """What it does, in a sentence."""
+        return EFFECTS[self]
 
     @property
     def is_planned(self) -> bool:
         """Whether somebody wants it: it shows as a fault does, and is none."""
         return self is FaultKind.MAINTENANCE_BURN
+
+
+EFFECTS: Mapping[FaultKind, str] = MappingProxyType(
+    {
+        FaultKind.BURST: "A main breaks: more inflow, less pressure, most of all near the break.",
+        FaultKind.BACKGROUND_LEAK: "A leak grows over a day.",
+        FaultKind.STUCK_VALVE: "A valve stays nearly shut: less pressure behind it.",
+        FaultKind.PUMP_LOSS: "A pump stops although its tank needs water.",
+        FaultKind.TANK_OVERFLOW: "A level switch fails: the pump goes on and the tank runs over.",
+        FaultKind.CONTAMINATION: "Foreign water: less chlorine, more turbidity.",
+        FaultKind.METER_STOPPED: "A flow meter shows nothing of what flows.",
+        FaultKind.METER_DRIFT: "A flow meter shows more and more, or less and less, of what flows.",
+        FaultKind.PRESSURE_STUCK: "A pressure sensor repeats its value.",
+        FaultKind.PRESSURE_OFFSET: "A pressure sensor is off by a constant.",
+        FaultKind.CLOCK_WRONG: "An instrument's clock is off: what it shows belongs to another time.",
+        FaultKind.BUS_BREAKDOWN: "A vehicle stands still and reports on; later another takes over under its name.",
+        FaultKind.GPS_FREEZE: "A vehicle repeats its position while it drives on.",
+        FaultKind.GPS_JUMP: "A vehicle's position jumps far away and back.",
+        FaultKind.ROAD_BLOCKED: "A road segment lets hardly any traffic through.",
+        FaultKind.SIGNAL_FAILURE: "Traffic signals fail: less gets through a junction.",
+        FaultKind.DETOUR: "A line leaves out part of its way and takes longer.",
+        FaultKind.COUNTER_DEAD: "A traffic counter shows no vehicle.",
+        FaultKind.COUNTER_DOUBLE: "A traffic counter counts each vehicle twice.",
+        FaultKind.FEED_LATE: "What a vehicle sends arrives a minute late.",
+        FaultKind.PRACTICE_RUN: "A vehicle in training reports itself on a live line.",
+        FaultKind.LAMP_OUT: "A lamp stays dark at night.",
+        FaultKind.GROUP_OUT: "All lamps of a cabinet's phase stay dark.",
+        FaultKind.FEEDER_LOSS: "A feeder and all behind it are without supply.",
+        FaultKind.DAY_BURNER: "A lamp burns by day.",
+        FaultKind.NO_SWITCH_ON: "A cabinet does not switch on in the evening.",
+        FaultKind.FLICKER: "A lamp goes on and off.",
+        FaultKind.POWER_FACTOR: "A lamp's capacitor fails: the same light, more current.",
+        FaultKind.CABLE_THEFT: "The cable is cut behind a lamp: all lamps after it are dark and silent.",
+        FaultKind.PHOTOCELL_DRIFT: "A cabinet's photocell ages: it switches earlier or later than it should.",
+        FaultKind.METER_STUCK: "A meter repeats its value.",
+        FaultKind.MAINTENANCE_BURN: "Lamps burn by day because somebody works on them: planned, no fault.",
+    }
+)
+"""What each kind does, for labels and for people."""
 
 
 class FaultError(PermanentError):

@@ -1,45 +1,21 @@
-"""Faults with labels: one record says when what breaks, and later proves that it was found."""
+"""Faults in a city: whether they fit it, where they are written down, and schedules of them."""
 
 import math
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from core.asset import Series
 from core.errors import InputFileError
-from simulators.city import PRESSURE_SENSORS, City, edges_of
-from simulators.fault import Fault, FaultError, FaultKind, span_us
+from simulators.city import City
+from simulators.departments import asset_kinds, branches_of
+from simulators.fault import Fault, FaultError, FaultKind
 from simulators.noise import day_generator
 from simulators.rhythm import EPOCH, to_us
 
 LARGEST_MAGNITUDE = 3.0
-
-
-BREAKS: dict[FaultKind, str] = {
-    FaultKind.BURST: "dma",
-    FaultKind.BACKGROUND_LEAK: "dma",
-    FaultKind.PRESSURE_STUCK: "dma",
-    FaultKind.LAMP_OUT: "lamp",
-    FaultKind.DAY_BURNER: "lamp",
-    FaultKind.FEEDER_LOSS: "feeder",
-    FaultKind.BUS_BREAKDOWN: "vehicle",
-    FaultKind.GPS_FREEZE: "vehicle",
-}
-"""Kinds that this city knows, and the kind of asset that each befalls."""
-
-_LASTS_H: dict[FaultKind, tuple[float, float]] = {
-    FaultKind.BURST: (3.0, 5.0),
-    FaultKind.BACKGROUND_LEAK: (30.0, 40.0),
-    FaultKind.PRESSURE_STUCK: (6.0, 10.0),
-    FaultKind.LAMP_OUT: (24.0, 30.0),
-    FaultKind.DAY_BURNER: (24.0, 30.0),
-    FaultKind.FEEDER_LOSS: (1.5, 3.0),
-    FaultKind.BUS_BREAKDOWN: (0.75, 1.5),
-    FaultKind.GPS_FREEZE: (0.5, 1.0),
-}
 
 
 def check_fault(city: City, fault: Fault) -> None:
@@ -50,13 +26,14 @@ def check_fault(city: City, fault: Fault) -> None:
     FaultError
         Saying in plain words what does not fit.
     """
-    if fault.kind not in BREAKS:
-        raise FaultError(f"nothing in this city can break by {fault.kind}")
-    kinds = {asset.name: asset.kind for asset in city.assets}
-    if fault.asset not in kinds:
+    possible = asset_kinds(branches_of(city), fault.kind)
+    if not possible:
+        raise FaultError(f"nothing in the city {city.name} can break by {fault.kind}")
+    kind = _kinds(city).get(fault.asset)
+    if kind is None:
         raise FaultError(f"there is no asset '{fault.asset}' in the city")
-    if kinds[fault.asset] != BREAKS[fault.kind]:
-        raise FaultError(f"{fault.kind} is a fault of a {BREAKS[fault.kind]}; {fault.asset} is a {kinds[fault.asset]}")
+    if kind not in possible:
+        raise FaultError(f"{fault.kind} is a fault of a {' or '.join(possible)}; {fault.asset} is a {kind}")
     if fault.start.utcoffset() is None or fault.end.utcoffset() is None:
         raise FaultError("a fault's start and end need an offset from UTC")
     if fault.start < EPOCH:
@@ -67,31 +44,9 @@ def check_fault(city: City, fault: Fault) -> None:
         raise FaultError(f"a fault's magnitude is above 0 and at most {LARGEST_MAGNITUDE:g}")
 
 
-def chosen_sensor(fault: Fault) -> int:
-    """Return which pressure sensor (from 0) is stuck, or is nearest to the burst or leak."""
-    name = f"{fault.kind}/{fault.asset}/{span_us(fault)[0]}"
-    return zlib.crc32(name.encode()) % PRESSURE_SENSORS
-
-
-def affected_series(city: City, fault: Fault) -> tuple[Series, ...]:
-    """Return the series that a fault changes, as a label for whoever judges detectors."""
-    feeds = {child: parent for parent, child in edges_of(city)}
-    neighbours = {fault.asset}
-    if fault.kind in {FaultKind.LAMP_OUT, FaultKind.DAY_BURNER, FaultKind.BURST, FaultKind.BACKGROUND_LEAK}:
-        neighbours.add(feeds[fault.asset])
-    elif fault.kind is FaultKind.FEEDER_LOSS:
-        neighbours |= {child for child, parent in feeds.items() if parent == fault.asset}
-    kept = _CHANGES.get(fault.kind)
-    if fault.kind is FaultKind.PRESSURE_STUCK:
-        kept = frozenset({f"pressure_{chosen_sensor(fault) + 1}"})
-    return tuple(one for one in city.series if one.asset in neighbours and (kept is None or one.metric in kept))
-
-
-_CHANGES: dict[FaultKind, frozenset[str]] = {
-    FaultKind.LAMP_OUT: frozenset({"active_power", "current"}),
-    FaultKind.DAY_BURNER: frozenset({"active_power", "current"}),
-    FaultKind.GPS_FREEZE: frozenset({"latitude", "longitude"}),
-}
+@lru_cache(maxsize=4)
+def _kinds(city: City) -> Mapping[str, str]:
+    return {asset.name: asset.kind for asset in city.assets}
 
 
 def read_faults(path: Path) -> tuple[Fault, ...]:
@@ -179,7 +134,7 @@ def default_schedule(
     days: float = 7.0,
     first_after_h: float = 1.0,
     gap_h: tuple[float, float] = (4.0, 10.0),
-    kinds: Iterable[FaultKind] = tuple(BREAKS),
+    kinds: Iterable[FaultKind] = FaultKind,
 ) -> tuple[Fault, ...]:
     """Draw a schedule of faults: one per domain at a time, hours apart; the same city and start give the same.
 
@@ -204,17 +159,29 @@ def default_schedule(
     faults: list[Fault] = []
     for domain, assets in _assets_by_domain(city).items():
         rng = day_generator(city.seed, f"schedule/{domain}/{to_us(start)}", 0)
-        possible = [kind for kind in wanted if BREAKS[kind] in assets]
+        possible = _possible(city, wanted, assets)
         at_h = first_after_h + rng.uniform(0.0, 0.5)
         while possible and at_h < days * 24:
-            kind = possible[int(rng.integers(len(possible)))]
-            names = assets[BREAKS[kind]]
-            lasts_h = rng.uniform(*_LASTS_H[kind])
+            kind, names, span_h = possible[int(rng.integers(len(possible)))]
+            lasts_h = rng.uniform(*span_h)
             begin = start + timedelta(seconds=round(at_h * 3600))
             end = begin + timedelta(seconds=round(lasts_h * 3600))
             faults.append(Fault(kind, names[int(rng.integers(len(names)))], begin, end, _magnitude(rng)))
             at_h += lasts_h + rng.uniform(*gap_h)
     return tuple(sorted(faults, key=lambda fault: (fault.start, fault.asset)))
+
+
+def _possible(
+    city: City, wanted: Iterable[FaultKind], assets: Mapping[str, list[str]]
+) -> list[tuple[FaultKind, list[str], tuple[float, float]]]:
+    """Return which kinds can befall which of a domain's assets (given by kind), and how long each lasts in hours."""
+    found = []
+    for kind in wanted:
+        for branch in branches_of(city):
+            names = [name for befallen in branch.breaks.get(kind, ()) for name in assets.get(befallen, ())]
+            if names:
+                found.append((kind, names, branch.lasts_h[kind]))
+    return found
 
 
 def _magnitude(rng: np.random.Generator) -> float:

@@ -1,24 +1,25 @@
-"""The city's past as an archive holds it: every series at 300 s, a block per UTC day."""
+"""The city's past as an archive holds it: every series at its department's step, blocks of a UTC day."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.buses import five_minutes
 from simulators.city import City
+from simulators.department import Department
+from simulators.departments import branches_of
 from simulators.fault import Fault
 from simulators.faults import check_fault
-from simulators.ground import ground_values
-from simulators.noise import STEPS, FloatArray
-from simulators.rhythm import DAY_US, day_times_us, to_us
+from simulators.noise import FloatArray
+from simulators.rhythm import DAY_US, to_us
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryBlock:
-    """Readings of one UTC day, by time, then by series.
+    """Readings of one UTC day of all departments that share a step, by time, then by series.
 
     Attributes
     ----------
@@ -35,12 +36,15 @@ class HistoryBlock:
     values: FloatArray
 
 
-def history(city: City, start: datetime, end: datetime, faults: Sequence[Fault] = ()) -> Iterator[HistoryBlock]:
-    """Yield the city's past from `start` (inclusive) to `end` (exclusive), a block per UTC day that has readings.
+class _Paced(NamedTuple):
+    """Departments with the same step, and the index of each one's first series."""
 
-    What is fixed to the ground appears as it was measured. A bus appears as an archive would keep it: at time t the
-    mean of its samples of the 300 s up to t for speed, acceleration, schedule offset and occupancy, and the last of
-    them for position, heading, odometer and doors.
+    step_s: int
+    departments: list[tuple[int, Department]]
+
+
+def history(city: City, start: datetime, end: datetime, faults: Sequence[Fault] = ()) -> Iterator[HistoryBlock]:
+    """Yield the city's past from `start` (inclusive) to `end` (exclusive), a block per UTC day and step.
 
     Parameters
     ----------
@@ -57,24 +61,34 @@ def history(city: City, start: datetime, end: datetime, faults: Sequence[Fault] 
     for fault in faults:
         check_fault(city, fault)
     start_us, end_us = to_us(start), to_us(end)
+    paced = _by_step(city)
     for day in range(start_us // DAY_US, -(-end_us // DAY_US)):
-        block = _block(city, day, start_us, end_us, tuple(faults))
-        if block.values.size:
-            yield block
+        for pace in paced:
+            block = _block(pace, day, start_us, end_us, tuple(faults))
+            if block.values.size:
+                yield block
 
 
-def _block(city: City, day: int, start_us: int, end_us: int, faults: tuple[Fault, ...]) -> HistoryBlock:
-    times_us = day_times_us(day)
-    rows = np.concatenate([_bus_rows(city, day, faults), ground_values(city, day, faults)]).T
-    kept = (times_us >= start_us) & (times_us < end_us)
-    step, series = np.nonzero(~np.isnan(rows) & kept[:, None])
-    return HistoryBlock(series.astype(np.int32), times_us[step].astype("datetime64[us]"), rows[step, series])
+def _by_step(city: City) -> list[_Paced]:
+    found: dict[int, _Paced] = {}
+    first = 0
+    for department, _, _ in branches_of(city):
+        found.setdefault(department.step_s, _Paced(department.step_s, [])).departments.append((first, department))
+        first += len(department.series)
+    return list(found.values())
 
 
-def _bus_rows(city: City, day: int, faults: tuple[Fault, ...]) -> FloatArray:
-    """Return the buses' rows in the order of the city's series: shape (270, 288), for 00:00 to 23:55."""
-    today = five_minutes(city, day, faults)
-    # What ends at midnight is yesterday's last step.
-    before = five_minutes(city, day - 1, faults)[..., -1:] if day > 0 else np.full((*today.shape[:2], 1), np.nan)
-    by_bus = np.concatenate([before, today[..., :-1]], axis=2).transpose(1, 0, 2)
-    return by_bus.reshape(-1, STEPS)
+def _block(pace: _Paced, day: int, start_us: int, end_us: int, faults: tuple[Fault, ...]) -> HistoryBlock:
+    step_us = pace.step_s * 1_000_000
+    times_us = day * DAY_US + np.arange(DAY_US // step_us, dtype=np.int64) * step_us
+    kept = np.flatnonzero((times_us >= start_us) & (times_us < end_us))
+    parts = [department.values(day, faults) for _, department in pace.departments]
+    numbers = np.concatenate(
+        [first + np.arange(len(part)) for (first, _), part in zip(pace.departments, parts, strict=True)]
+    )
+    # Step by step in memory, as readings are stored: reading columns of a wide array costs several times as much.
+    rows = np.concatenate([np.ascontiguousarray(part.T[kept]) for part in parts], axis=1)
+    step, column = np.nonzero(~np.isnan(rows))
+    return HistoryBlock(
+        numbers[column].astype(np.int32), times_us[kept][step].astype("datetime64[us]"), rows[step, column]
+    )

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from simulators.airtime import LONGEST_DELAY_US
 from simulators.bus_messages import call_messages, position_messages
-from simulators.city import City
+from simulators.city import TINY, City
 from simulators.entry import Entry
 from simulators.fault import Fault
 from simulators.faults import check_fault
 from simulators.ground_messages import ground_messages
+from simulators.reports import reports
 from simulators.rhythm import DAY_US, to_datetime, to_us
 
 _CHUNK_US = 300_000_000
@@ -92,8 +93,9 @@ class LiveCity:
 
     def _entries(self, start_us: int, end_us: int) -> Iterator[Entry]:
         faults = self._faults
+        sources = (position_messages, call_messages, ground_messages) if self._city.name == TINY else (reports,)
         for day in range(max(start_us - LONGEST_DELAY_US, 0) // DAY_US, (end_us - 1) // DAY_US + 1):
-            for source in (position_messages, call_messages, ground_messages):
+            for source in sources:
                 yield from source(self._city, day, start_us, end_us, faults)
 
 

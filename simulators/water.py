@@ -1,5 +1,6 @@
 """The water zone: a tank feeds a district metered area (DMA) by gravity, works fill the tank at a steady rate."""
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from core.calendar import Calendar
 from simulators.city import PRESSURE_SENSORS, City
 from simulators.fault import Fault, FaultKind, active, span_us
-from simulators.faults import chosen_sensor
 from simulators.noise import STEP_S, STEPS, FloatArray, autoregressive, day_generator
 from simulators.rhythm import DAY_US, day_times_us, local_day, to_datetime, water_demand
 
@@ -83,6 +83,12 @@ def leaking_m3_h(fault: Fault, times_us: NDArray[np.int64]) -> FloatArray:
         grown = np.clip((times_us - span_us(fault)[0]) / 1e6 / _LEAK_GROWS_S, 0.0, 1.0)
         return np.where(open_, _LEAK_SHARE * MEAN_FLOW_M3_H * fault.magnitude * grown, 0.0)
     return np.zeros(times_us.shape)
+
+
+def chosen_sensor(fault: Fault) -> int:
+    """Return which pressure sensor (from 0) is stuck, or is nearest to the burst or leak."""
+    name = f"{fault.kind}/{fault.asset}/{span_us(fault)[0]}"
+    return zlib.crc32(name.encode()) % PRESSURE_SENSORS
 
 
 @lru_cache(maxsize=256)

@@ -23,6 +23,7 @@ FIXED = [
     "decode",
     "simulate",
     "inject",
+    "record",
     "replay",
     "evaluate",
     "demo",

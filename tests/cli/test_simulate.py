@@ -79,7 +79,7 @@ def test_a_fault_that_is_appended_while_it_runs_is_taken_up(
         clock.time = START + timedelta(minutes=6)
         wait_until(lambda: received(connection) > 100, PATIENCE_S, "the city has spoken")
         fault = inject(
-            city, labels, FaultKind.FEEDER_LOSS, "feeder-1", timedelta(hours=1), START + timedelta(minutes=11)
+            settings, city, labels, FaultKind.FEEDER_LOSS, "feeder-1", timedelta(hours=1), START + timedelta(minutes=11)
         )
         clock.time = end
         thread.join(PATIENCE_S)
@@ -122,7 +122,7 @@ def test_a_label_file_with_a_broken_line_is_named(own_broker: tuple[str, int], t
 def test_an_injected_fault_is_its_own_label(tmp_path: Path) -> None:
     labels = tmp_path / "faults.jsonl"
     city = city_of(Settings(), "tiny", 7)
-    fault = inject(city, labels, FaultKind.LAMP_OUT, "lamp-07", timedelta(minutes=30), START)
+    fault = inject(Settings(), city, labels, FaultKind.LAMP_OUT, "lamp-07", timedelta(minutes=30), START)
     assert START < fault.start <= START + timedelta(minutes=5)
     assert fault.end - fault.start == timedelta(minutes=30)
     assert read_faults(labels) == (fault,)
@@ -131,5 +131,13 @@ def test_an_injected_fault_is_its_own_label(tmp_path: Path) -> None:
 def test_a_fault_that_does_not_fit_is_not_written(tmp_path: Path) -> None:
     labels = tmp_path / "faults.jsonl"
     with pytest.raises(FaultError):
-        inject(city_of(Settings(), "tiny", 7), labels, FaultKind.LAMP_OUT, "dma-1", timedelta(minutes=30), START)
+        inject(
+            Settings(),
+            city_of(Settings(), "tiny", 7),
+            labels,
+            FaultKind.LAMP_OUT,
+            "dma-1",
+            timedelta(minutes=30),
+            START,
+        )
     assert not labels.exists()

@@ -4,7 +4,8 @@ import pytest
 
 from core.errors import PermanentError
 from core.metrics import traits_of
-from simulators.city import City, build_city, edges_of
+from simulators.city import City, build_city
+from simulators.departments import edges_of
 from simulators.network import FLEET, LINES, profile_of
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from core.errors import InputFileError, PermanentError
 from simulators.city import City, build_city
 from simulators.fault import Fault, FaultError, FaultKind
-from simulators.faults import BREAKS, FaultTail, append_fault, check_fault, default_schedule, read_faults
+from simulators.faults import FaultTail, append_fault, check_fault, default_schedule, read_faults
+from simulators.tiny import BUS_BREAKS, GROUND_BREAKS
 from tests.simulators.table import MONDAY
 
 _HOUR = timedelta(hours=1)
@@ -17,7 +18,7 @@ _BURST = Fault(FaultKind.BURST, "dma-1", MONDAY, MONDAY + _HOUR)
 
 faults = st.builds(
     Fault,
-    st.sampled_from(sorted(BREAKS)),
+    st.sampled_from(sorted({*BUS_BREAKS, *GROUND_BREAKS})),
     st.text(),
     st.datetimes(timezones=st.just(UTC)),
     st.datetimes(timezones=st.just(UTC)),
@@ -118,7 +119,7 @@ def test_the_tail_leaves_out_what_its_owner_knows(tmp_path: Path) -> None:
 
 def test_the_default_schedule_keeps_domains_apart_and_fits_the_city(city: City) -> None:
     schedule = default_schedule(city, MONDAY, days=14)
-    assert {fault.kind for fault in schedule} == set(BREAKS)
+    assert {fault.kind for fault in schedule} == {*BUS_BREAKS, *GROUND_BREAKS}
     kinds = {asset.name: asset.domain for asset in city.assets}
     last_end: dict[str, datetime] = {}
     for fault in schedule:

@@ -5,46 +5,22 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from core.clock import ScaledClock
 from core.errors import BrokerUnavailableError
 from simulators.live import TimedMessage
 from simulators.publish import RECEIVED_AT_PROPERTY, Publisher, play, rfc3339
+from tests.simulators.listening import listening
 from tests.wait import wait_until
 
 _START = datetime(2026, 11, 9, tzinfo=UTC)
 
 
-@contextmanager
-def _listening(broker: tuple[str, int], topic: str) -> Iterator[list[mqtt.MQTTMessage]]:
-    """Yield the list into which everything published on a topic filter falls."""
-    heard: list[mqtt.MQTTMessage] = []
-    ready = threading.Event()
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"listener-{uuid4().hex}", protocol=mqtt.MQTTv5)
-
-    def subscribe(*_: object) -> None:
-        client.subscribe(topic, qos=1)
-
-    client.on_connect = subscribe
-    client.on_subscribe = lambda *_: ready.set()
-    client.on_message = lambda _client, _data, message: heard.append(message)
-    client.connect(*broker)
-    client.loop_start()
-    try:
-        assert ready.wait(10)
-        yield heard
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
 def test_messages_arrive_in_order_with_their_recorded_arrival(broker: tuple[str, int]) -> None:
     topic = f"test/{uuid4().hex}"
     arrival = datetime(2024, 5, 23, 9, 48, 33, 366814, tzinfo=timezone(timedelta(hours=3)))
-    with _listening(broker, topic) as heard:
+    with listening(broker, topic) as heard:
         with Publisher(*broker, client_id=f"p-{uuid4().hex}") as publisher:
             publisher.publish(topic, b"replayed", arrival)
             publisher.publish(topic, b"live")
@@ -58,7 +34,7 @@ def test_messages_arrive_in_order_with_their_recorded_arrival(broker: tuple[str,
 
 def test_a_small_window_carries_many_messages(broker: tuple[str, int]) -> None:
     topic = f"test/{uuid4().hex}"
-    with _listening(broker, topic) as heard:
+    with listening(broker, topic) as heard:
         with Publisher(*broker, client_id=f"p-{uuid4().hex}", window=7) as publisher:
             for number in range(500):
                 publisher.publish(topic, str(number).encode())

@@ -1,0 +1,1 @@
+"""Measurements of City Vigil, each run by hand."""

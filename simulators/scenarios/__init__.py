@@ -1,0 +1,1 @@
+"""The gallery: one YAML file per scenario."""
