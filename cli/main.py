@@ -253,10 +253,7 @@ def replay(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same chances in the faults.")] = 2026,
 ) -> None:
     """Replay recorded messages: to the broker that is set or running, else through a City Vigil started for it."""
-    from cli.replay import plan_of, replay_alone
-    from cli.replay import replay as publish
-    from cli.stack import broker_is_set
-    from cli.status import accounts_table
+    from cli.replay import plan_of, replay_and_tell
 
     settings = load_settings()
     try:
@@ -278,22 +275,8 @@ def replay(
         )
     except ValueError as exc:
         raise typer.BadParameter(str(exc)) from None
-    console = Console()
     with stop_on_signal() as stop:
-        if broker_is_set():
-            replayed, accounts = publish(settings, plan, stop), None
-            console.print(f"published {replayed.published:,} messages to {settings.mqtt.host}:{settings.mqtt.port}")
-        else:
-            replayed, accounts = replay_alone(settings, plan, stop)
-            console.print(f"published {replayed.published:,} messages")
-    for note in replayed.notes:
-        console.print(note, soft_wrap=True, markup=False, highlight=False)
-    if accounts is not None:
-        from dataclasses import asdict
-
-        from cli.status import closes
-
-        console.print(accounts_table([{**asdict(a), "closes": closes(a)} for a in accounts]))
+        replay_and_tell(settings, plan, stop, Console())
 
 
 @app.command()

@@ -5,11 +5,15 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.stack import Stack, open_stack
+from rich.console import Console
+
+from cli.stack import Stack, broker_is_set, open_stack
+from cli.status import accounts_table, closes
 from cli.supervise import Supervisor
 from core.errors import PermanentError
 from core.settings import Settings, clock_of, read_settings
@@ -226,6 +230,20 @@ def replay_alone(settings: Settings, plan: ReplayPlan, stop: threading.Event) ->
         stack.start(supervisor, "ingest")
         replayed = replay(settings, plan, stop)
         return replayed, _wait_for_account(stack, before + replayed.published, supervisor, stop)
+
+
+def replay_and_tell(settings: Settings, plan: ReplayPlan, stop: threading.Event, console: Console) -> None:
+    """Replay to the broker that is set or running, else through a City Vigil of its own, and say what became of it."""
+    accounts: list[FeedAccount] = []
+    if broker_is_set():
+        replayed, to = replay(settings, plan, stop), f" to {settings.mqtt.host}:{settings.mqtt.port}"
+    else:
+        (replayed, accounts), to = replay_alone(settings, plan, stop), ""
+    console.print(f"published {replayed.published:,} messages{to}")
+    for note in replayed.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
+    if accounts:
+        console.print(accounts_table([{**asdict(account), "closes": closes(account)} for account in accounts]))
 
 
 def _received(accounts: Iterable[FeedAccount]) -> int:

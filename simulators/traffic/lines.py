@@ -68,9 +68,9 @@ class Lines:
 
 
 def vehicle_name(line: int, rank: int, fleet: int) -> str:
-    """Return the name that a decoder of HFP gives a vehicle; no other city's operator has its number."""
+    """Return the name of a vehicle: its operator, which no other city has, and its number; it fits into a topic."""
     operator, number = divmod(line * fleet + rank, _NUMBERS_PER_OPERATOR)
-    return f"hsl:{_OPERATOR + operator}/{1 + number}"
+    return f"vehicle-{_OPERATOR + operator}-{1 + number:03}"
 
 
 def _walk(scale: Scale, rng: np.random.Generator) -> list[int]:

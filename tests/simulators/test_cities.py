@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from core.asset import Domain
+from core.message import Decoded, Message
 from core.units import is_unit
+from ingest.decoders import decode_message
 from simulators.city import City, build_city
 from simulators.departments import affected_assets, branches_of, edges_of
 from simulators.fault import EFFECTS, Fault, FaultError, FaultKind
 from simulators.faults import check_fault, default_schedule
 from simulators.history import history
-from simulators.live import LiveCity
+from simulators.live import LiveCity, TimedMessage
 from tests.paths import REPO
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
@@ -117,9 +119,23 @@ def test_messages_say_what_history_says_whatever_spans_are_asked_for(small: City
     parts = [message for start, stop in pairwise(cuts) for message in live.messages(start, stop)]
     assert parts == whole
     assert [m.due for m in whole] == sorted(m.due for m in whole)
-    readings = sum(payload.count(b'"metric"') - payload.count(b'"value":null') for _, _, payload in whole)
-    blocks = history(small, BEGIN, end)
-    assert readings == sum(len(block.values) for block in blocks)
+    told = {
+        (one.device, one.metric, np.datetime64(one.time.replace(tzinfo=None), "us")): one.value
+        for message in whole
+        for one in understood(message).readings
+    }
+    stored = {
+        (small.series[number].asset, small.series[number].metric, time): value
+        for block in history(small, BEGIN, end)
+        for number, time, value in zip(block.series_index.tolist(), block.times, block.values.tolist(), strict=True)
+    }
+    assert told == stored
+
+
+def understood(message: TimedMessage) -> Decoded:
+    decoded = decode_message(Message(message.topic, message.payload, message.due), 262_144)
+    assert isinstance(decoded, Decoded), decoded
+    return decoded
 
 
 def test_every_kind_of_fault_says_what_it_does_and_befalls_something(small: City) -> None:

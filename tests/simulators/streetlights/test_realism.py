@@ -10,9 +10,10 @@ import pytest
 
 from simulators.noise import FloatArray
 from simulators.streetlights import Scale
+from tests.paths import SHARED
 from tests.simulators.streetlights.parts import day_of, lights
 
-_CABINETS = Path("/work/shared/datasets/lighting-dev")
+_CABINETS = SHARED / "datasets" / "lighting-dev"
 _METRICS = ("active_power", "voltage", "current", "power_factor")
 _DAYS, _STEPS = 45, 96
 _SCALE = Scale(feeders=1, cabinets_per_feeder=12, cables_per_cabinet=3, lamps_per_cable=12)
