@@ -82,7 +82,7 @@ class EngineSettings(_Group):
         24.0, gt=0, description="Event time after which a model is fitted anew at the earliest."
     )
     refit_within_h: float = Field(
-        336.0, gt=0, description="Event time after which it is, however long its history; a tenth of it in between."
+        504.0, gt=0, description="Event time after which it is, however long its history; a fifth of it in between."
     )
     recent_rows: int = Field(288, ge=12, description="Steps that each asset keeps in memory for scoring.")
     silent_samples: float = Field(6.0, gt=0, description="Missing readings in a row after which a series is silent.")

@@ -23,7 +23,7 @@ from detectors.windows import filled_windows, fitted_until
 NAME = "matrix_profile"
 """Name of the detector in records."""
 
-REFERENCE_WINDOWS = 8_192
+REFERENCE_WINDOWS = 4_096
 """No more windows of the history are compared with, the latest: four weeks of five minutes at 30 µs a row."""
 
 _WINDOW_S = 6 * 3600
@@ -100,7 +100,9 @@ class MatrixProfile:
         return FittedMatrixProfile(fitted_until(history), rows, past)
 
     def unseen_scores(self, history: Window, /) -> NDArray[np.float64]:
-        """Return the distance of each of the history's windows to the nearest other one; about 30 µs a row.
+        """Return the distance of each of the history's latest windows to the nearest other one; about 30 µs a row.
+
+        NaN before the windows that a fit keeps.
 
         Windows that share a row are left out on both sides: each is nearly the other, while a window of new rows
         soon shares none with the history. (PyOD leaves out a quarter of that.)
@@ -112,10 +114,10 @@ class MatrixProfile:
         """
         fitted = self.fit(history)
         scores = np.full(len(history), np.nan)
+        before = len(history) - len(fitted.past)
         ends, reference = _reference(fitted.past, fitted.rows)
-        ends += len(history) - len(fitted.past)
         grains = _grains(reference).T.copy()
-        for rows, shapes in _shapes(history, fitted.rows):
+        for rows, shapes in _shapes(fitted.past, fitted.rows):
             likeness = _grains(shapes) @ grains
             first, last = (
                 np.searchsorted(ends, rows - fitted.rows, side="right"),
@@ -125,7 +127,7 @@ class MatrixProfile:
                 line[start:stop] = -np.inf
             nearest = likeness.argmax(axis=1)
             found = likeness[np.arange(len(rows)), nearest] > -np.inf
-            scores[rows[found]] = _apart(shapes, reference[nearest])[found]
+            scores[before + rows[found]] = _apart(shapes, reference[nearest])[found]
         return scores
 
 

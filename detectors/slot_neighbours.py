@@ -147,7 +147,9 @@ def _neighbours(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _of_same_day(slots: NDArray[np.int64], days: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many of the rows have the slot and the day of each row, itself included; shape (n,)."""
-    _, group, counts = np.unique(np.column_stack([slots, days]), axis=0, return_inverse=True, return_counts=True)
+    span = int(days.max()) - int(days.min()) + 1 if len(days) else 1
+    pairs = slots * span + (days - days.min(initial=days[0] if len(days) else 0))
+    _, group, counts = np.unique(pairs, return_inverse=True, return_counts=True)
     return np.asarray(counts[group], dtype=np.int64)
 
 

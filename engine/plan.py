@@ -6,8 +6,9 @@ from core.errors import SettingsError
 from core.settings import EngineSettings
 from detectors.registry import DETECTORS
 
-_REFIT_GROWTH = 0.1
-"""A model is fitted anew when there is a tenth more to learn from: a fortnight's every other day, a year's every other week."""
+_REFIT_GROWTH = 0.2
+"""A model is fitted anew when there is a fifth more to learn from: a fortnight's after three days, a year's after three
+weeks."""
 
 
 def detectors_of(settings: EngineSettings) -> tuple[str, ...]:

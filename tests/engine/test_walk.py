@@ -254,8 +254,8 @@ def test_a_budget_is_shared_by_those_who_judge_a_series() -> None:
     assert share_of_budget(1e-5, 1, 0) == 1e-5
 
 
-@pytest.mark.parametrize(("days", "after_h"), [(0.1, 24), (5, 24), (14, 33.6), (60, 144), (365, 336)])
-def test_a_model_is_due_when_there_is_a_tenth_more_to_learn_from(days: float, after_h: float) -> None:
+@pytest.mark.parametrize(("days", "after_h"), [(0.1, 24), (5, 24), (14, 67.2), (60, 288), (365, 504)])
+def test_a_model_is_due_when_there_is_a_fifth_more_to_learn_from(days: float, after_h: float) -> None:
     assert refit_interval(timedelta(days=days), SETTINGS) == timedelta(hours=after_h)
 
 
