@@ -366,9 +366,9 @@ def test_a_full_disk_ends_it_with_a_plain_line_and_a_whole_file(broker: tuple[st
 
 
 def test_a_recorded_city_fills_a_store_as_the_city_itself_did(
-    broker: tuple[str, int], connection: Connection, database_url: str, tmp_path: Path
+    own_broker: tuple[str, int], connection: Connection, database_url: str, tmp_path: Path
 ) -> None:
-    mqtt = MqttSettings(host=broker[0], port=broker[1], client_id=uuid4().hex, topics=("/hfp/#", "cityvigil/#"))
+    mqtt = MqttSettings(host=own_broker[0], port=own_broker[1], client_id=uuid4().hex, topics=("/hfp/#", "cityvigil/#"))
     settings = Settings(mqtt=mqtt, ingest=IngestSettings(flush_after_s=0.05))
     end = START + timedelta(minutes=2)
     with recording_here(settings, tmp_path, "/hfp/#", "cityvigil/#") as counted:
