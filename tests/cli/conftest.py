@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.embedded import EmbeddedBroker
 from tests.cli.processes import processes_of
 from tests.wait import wait_until
 
@@ -21,3 +22,12 @@ def data_dir() -> Iterator[Path]:
     yield made
     wait_until(lambda: not processes_of(made), _GONE_S, "everything that worked in the folder is gone")
     shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def own_broker() -> Iterator[tuple[str, int]]:
+    """Yield a broker that holds nothing of other tests."""
+    folder = Path(tempfile.mkdtemp(prefix="cityvigil-test-"))
+    with EmbeddedBroker(folder) as running:
+        yield running.host, running.port
+    shutil.rmtree(folder)

@@ -1,13 +1,9 @@
-import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from cli.embedded import EmbeddedBroker
 from cli.simulate import city_of, inject, simulate
 from cli.status import closes
 from core.errors import InputFileError
@@ -34,15 +30,6 @@ class HandClock:
 
     def to_wall_s(self, _span_s: float) -> float:
         return 0.0
-
-
-@pytest.fixture(scope="module")
-def own_broker() -> Iterator[tuple[str, int]]:
-    """Yield a broker that holds nothing of other tests."""
-    folder = Path(tempfile.mkdtemp(prefix="cityvigil-test-"))
-    with EmbeddedBroker(folder) as running:
-        yield running.host, running.port
-    shutil.rmtree(folder)
 
 
 def test_what_is_published_is_what_arrives(
